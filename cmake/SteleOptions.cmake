@@ -1,0 +1,33 @@
+# What every target is built with: the language, the warnings, the sanitizers, the compiler cache.
+
+option(STELE_TESTS "Build the tests" ON)
+set(STELE_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, such as address,undefined")
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+
+find_program(STELE_CCACHE ccache)
+if(STELE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${STELE_CCACHE}")
+endif()
+
+add_library(stele_options INTERFACE)
+target_include_directories(stele_options INTERFACE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
+target_compile_options(stele_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast -Werror
+  -fno-omit-frame-pointer)
+find_package(Threads REQUIRED)
+target_link_libraries(stele_options INTERFACE Threads::Threads)
+
+if(STELE_SANITIZE)
+  target_compile_options(stele_options INTERFACE -fsanitize=${STELE_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(stele_options INTERFACE -fsanitize=${STELE_SANITIZE})
+  if(STELE_SANITIZE MATCHES "thread")
+    # TSan does not see fences; Asio has a variant without them.
+    target_compile_definitions(stele_options INTERFACE BOOST_ASIO_DISABLE_FENCED_BLOCK)
+  endif()
+endif()
