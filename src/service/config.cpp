@@ -1,0 +1,347 @@
+#include "service/config.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <sstream>
+
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+namespace stele::service {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view prefix = "STELE_";
+constexpr std::size_t config_size_max = 1'024 * 1'024;  // Bytes of a configuration file.
+constexpr std::string_view file_default = "./stele.toml";
+
+enum class Kind : std::uint8_t { text, number, boolean, address, choice, names };
+
+/// A setting that exists. `*` in a name stands for a name that the user gives.
+struct Known {
+  std::string_view name;
+  Kind kind;
+  std::string_view fallback;      // The default.
+  std::string_view choices = {};  // Separated by blanks, for choice and names.
+  std::size_t min = 0;
+  std::size_t max = 0;
+};
+
+constexpr std::array known_settings = {
+    Known{"log.cache_mib", Kind::number, "32", {}, 1, 65'536},
+    Known{"log.segment_mib", Kind::number, "64", {}, 1, 1'024},
+    Known{"projection.*.batch", Kind::number, "1000", {}, 1, 10'000},
+    Known{"projection.*.sink", Kind::text, ""},
+    Known{"projection.*.source", Kind::choice, "store", "store"},
+    Known{"serve.access_log", Kind::boolean, "true"},
+    Known{"serve.connections_max", Kind::number, "10000", {}, 1, 100'000},
+    Known{"serve.data", Kind::text, "./data"},
+    Known{"serve.listen", Kind::address, "127.0.0.1:8420"},
+    Known{"serve.read_only", Kind::boolean, "false"},
+    Known{"serve.roles", Kind::names, "api,projector", "api projector"},
+    Known{"sink.*.kind", Kind::choice, "sqlite", "sqlite"},
+    Known{"sink.*.url", Kind::text, ""},
+    Known{"store.kind", Kind::choice, "embedded", "embedded memory"},
+    Known{"store.url", Kind::text, ""},
+    Known{"telemetry.log_level", Kind::choice, "info", "debug info warn error"},
+};
+
+/// Variables with the prefix that are not settings of a server.
+constexpr std::array passed_over = {std::string_view{"STELE_CONFIG"}, std::string_view{"STELE_URL"},
+                                    std::string_view{"STELE_REQUIRE_SERVERS"}};
+constexpr std::string_view tests_prefix = "STELE_TEST_";
+
+bool matches(std::string_view pattern, std::string_view name) {
+  const std::size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == name;
+  const std::string_view front = pattern.substr(0, star);
+  const std::string_view back = pattern.substr(star + 1);
+  return name.size() > front.size() + back.size() && name.starts_with(front) &&
+         name.ends_with(back);
+}
+
+const Known* find_known(std::string_view name) {
+  const auto* found = std::ranges::find_if(
+      known_settings, [&](const Known& known) { return matches(known.name, name); });
+  return found == known_settings.end() ? nullptr : found;
+}
+
+/// Levenshtein's distance, for "did you mean".
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+std::string variable_name(std::string_view name) {
+  std::string out{prefix};
+  for (const char c : name) {
+    out += c == '.' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  }
+  return out;
+}
+
+std::string_view nearest(std::string_view name) {
+  return std::ranges::min(known_settings, {},
+                          [&](const Known& known) { return distance(known.name, name); })
+      .name;
+}
+
+/// The dotted name that a variable stands for, or nothing. A user's own name between two dots is
+/// taken in lower case.
+std::optional<std::string> name_of_variable(std::string_view variable) {
+  std::string rest{variable.substr(prefix.size())};
+  std::ranges::transform(rest, rest.begin(), [](char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  for (const Known& known : known_settings) {
+    std::string pattern{known.name};
+    std::ranges::replace(pattern, '.', '_');
+    if (!matches(pattern, rest)) continue;
+    const std::size_t star = known.name.find('*');
+    if (star == std::string_view::npos) return std::string{known.name};
+    const std::size_t tail = known.name.size() - star - 1;
+    rest[star - 1] = '.';
+    rest[rest.size() - tail] = '.';
+    return rest;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(separator), text.size());
+    if (end > 0) out.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+std::optional<std::size_t> parse_number(std::string_view text) {
+  std::size_t value = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+bool is_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const auto port = parse_number(text.substr(colon + 1));
+  return port && *port <= 65'535;
+}
+
+/// What is wrong with `value` for the setting, or nothing.
+std::optional<std::string> complaint(const Known& known, std::string_view value) {
+  const auto choices = split(known.choices, ' ');
+  const auto chosen = [&](const std::string& one) { return std::ranges::count(choices, one) > 0; };
+  switch (known.kind) {
+    case Kind::text:
+      return std::nullopt;
+    case Kind::boolean:
+      if (value == "true" || value == "false") return std::nullopt;
+      return "write true or false";
+    case Kind::number: {
+      const auto number = parse_number(value);
+      if (number && *number >= known.min && *number <= known.max) return std::nullopt;
+      return "write a number from " + std::to_string(known.min) + " to " +
+             std::to_string(known.max);
+    }
+    case Kind::address:
+      if (is_address(value)) return std::nullopt;
+      return "write HOST:PORT, such as 127.0.0.1:8420";
+    case Kind::choice:
+      if (chosen(std::string{value})) return std::nullopt;
+      return "this version knows: " + std::string{known.choices};
+    case Kind::names: {
+      const auto names = split(value, ',');
+      if (!names.empty() && std::ranges::all_of(names, chosen)) return std::nullopt;
+      return "write one or more of these, with commas between: " + std::string{known.choices};
+    }
+  }
+  return std::nullopt;
+}
+
+void flatten(const toml::table& table, const std::string& front, std::vector<Setting>& out,
+             const std::string& source) {
+  for (const auto& [key, node] : table) {
+    const std::string name = front + std::string{key.str()};
+    if (const auto* inner = node.as_table()) {
+      flatten(*inner, name + ".", out, source);
+      continue;
+    }
+    std::string value;
+    if (const auto* list = node.as_array()) {
+      for (const auto& item : *list) {
+        if (!value.empty()) value += ',';
+        value += item.value_or(std::string{});
+      }
+    } else if (const auto* text = node.as_string()) {
+      value = text->get();
+    } else {
+      std::ostringstream plain;
+      node.visit([&](const auto& leaf) { plain << leaf; });
+      value = plain.str();
+    }
+    out.push_back({.name = name, .value = std::move(value), .source = source});
+  }
+}
+
+Result<std::vector<Setting>> read_file(const std::string& path) {
+  std::error_code failed;
+  const auto size = fs::file_size(path, failed);
+  if (failed) {
+    return fail(Errc::not_found,
+                "The configuration file \"" + path + "\" can't be read: " + failed.message() + ".");
+  }
+  if (size > config_size_max) {
+    return fail(Errc::invalid, "The configuration file \"" + path + "\" has " +
+                                   std::to_string(size) + " bytes; at most " +
+                                   std::to_string(config_size_max) + " are allowed.");
+  }
+  std::ifstream in{path};
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in) return fail(Errc::unavailable, "The configuration file \"" + path + "\" can't be read.");
+
+  const toml::parse_result parsed = toml::parse(text.str(), path);
+  if (!parsed) {
+    const auto& where = parsed.error().source().begin;
+    return fail(Errc::invalid, "The configuration file \"" + path + "\" is not TOML at line " +
+                                   std::to_string(where.line) + ", column " +
+                                   std::to_string(where.column) + ": " +
+                                   std::string{parsed.error().description()} + ".");
+  }
+  std::vector<Setting> out;
+  flatten(parsed.table(), "", out, path);
+  return out;
+}
+
+std::optional<std::string> value_of(const ConfigSources& sources, std::string_view variable) {
+  for (const auto& [name, value] : sources.variables) {
+    if (name == variable) return value;
+  }
+  return std::nullopt;
+}
+
+Result<std::vector<Setting>> from_file(const ConfigSources& sources) {
+  std::optional<std::string> path = sources.file;
+  if (!path) path = value_of(sources, "STELE_CONFIG");
+  if (!path) {
+    std::error_code ignored;
+    if (!fs::exists(file_default, ignored)) return std::vector<Setting>{};
+    path = std::string{file_default};
+  }
+  return read_file(*path);
+}
+
+Result<std::vector<Setting>> from_variables(const ConfigSources& sources) {
+  std::vector<Setting> out;
+  for (const auto& [variable, value] : sources.variables) {
+    if (!variable.starts_with(prefix) || variable.starts_with(tests_prefix)) continue;
+    if (std::ranges::count(passed_over, variable) > 0) continue;
+    const auto name = name_of_variable(variable);
+    if (!name) {
+      std::string_view guess;
+      std::size_t best = std::string::npos;
+      for (const Known& known : known_settings) {
+        const std::size_t d = distance(variable_name(known.name), variable);
+        if (d < best) {
+          best = d;
+          guess = known.name;
+        }
+      }
+      return fail(Errc::invalid, "The variable " + variable + " is not known; the nearest is " +
+                                     variable_name(guess) + ". Unset it or correct its name.");
+    }
+    out.push_back({.name = *name, .value = value, .source = variable});
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Config> Config::load(const ConfigSources& sources) {
+  Config config;
+  for (const Known& known : known_settings) {
+    if (known.name.contains('*')) continue;
+    config.settings_.push_back({.name = std::string{known.name},
+                                .value = std::string{known.fallback},
+                                .source = "default"});
+  }
+  auto file = from_file(sources);
+  if (!file) return std::unexpected{file.error()};
+  auto variables = from_variables(sources);
+  if (!variables) return std::unexpected{variables.error()};
+
+  std::vector<Setting> told = std::move(*file);
+  told.insert(told.end(), variables->begin(), variables->end());
+  for (const auto& [name, value] : sources.flags) {
+    told.push_back({.name = name,
+                    .value = value,
+                    .source = "--" + std::string{name.substr(name.rfind('.') + 1)}});
+  }
+
+  for (Setting& setting : told) {
+    const Known* known = find_known(setting.name);
+    if (known == nullptr) {
+      return fail(Errc::invalid, "The setting " + setting.name + " (from " + setting.source +
+                                     ") is not known; the nearest is " +
+                                     std::string{nearest(setting.name)} + ".");
+    }
+    if (const auto wrong = complaint(*known, setting.value)) {
+      return fail(Errc::invalid, "The setting " + setting.name + " is \"" + setting.value +
+                                     "\" (from " + setting.source + "); " + *wrong + ".");
+    }
+    const auto at = std::ranges::lower_bound(config.settings_, setting.name, {}, &Setting::name);
+    if (at != config.settings_.end() && at->name == setting.name) {
+      *at = std::move(setting);
+    } else {
+      config.settings_.insert(at, std::move(setting));
+    }
+  }
+  return config;
+}
+
+const std::string& Config::get(std::string_view name) const {
+  static const std::string empty;
+  const auto at = std::ranges::lower_bound(settings_, name, {}, &Setting::name);
+  return at != settings_.end() && at->name == name ? at->value : empty;
+}
+
+std::size_t Config::number(std::string_view name) const {
+  return parse_number(get(name)).value_or(0);
+}
+
+bool Config::flag(std::string_view name) const { return get(name) == "true"; }
+
+std::vector<std::pair<std::string, std::string>> process_variables() {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const std::string_view text{*variable};
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    out.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return out;
+}
+
+}  // namespace stele::service
