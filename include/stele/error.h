@@ -35,6 +35,9 @@ enum class Errc : std::uint8_t {
 struct Error {
   Errc code = Errc::internal;
   std::string message;  ///< A full sentence with the thing, the value found, and the way out.
+  /// What a library or server that we called said about it, word for word; may be empty. Kept apart
+  /// so that logs show it and answers to strangers do not.
+  std::string detail = {};
 
   /// True when the same call may succeed later without a change by the caller.
   [[nodiscard]] bool retryable() const noexcept;
