@@ -1,0 +1,94 @@
+// Module: log
+// Blocks and pages of sealed files that were read, checked and unpacked lately: the only memory
+// that sealed segments use, bounded in bytes however long the log is.
+//
+// Readers share a block by `shared_ptr`: one that is evicted while somebody looks at it lives until
+// they let go. Eviction is by the clock algorithm: a block that was used again since the hand last
+// passed gets another round, so that one long scan does not push out what is used often.
+
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "log/index_key.h"
+
+namespace stele::log {
+
+inline constexpr std::size_t block_cache_size_default = 32 * 1'024 * 1'024;  ///< Bytes.
+
+/// Where a frame begins in a block, and the ordinal of its first event.
+struct FrameRef {
+  Ordinal first = 0;
+  std::uint32_t offset = 0;
+};
+
+/// Checked, unpacked bytes. Immutable once shared.
+struct Block {
+  std::unique_ptr<std::byte[]> bytes;
+  std::size_t size = 0;
+  std::vector<FrameRef> frames = {};  ///< Of a block of frames; empty for a page of an index.
+  Ordinal first = 0;                  ///< Ordinal of the first event (a block of frames).
+  Ordinal end = 0;                    ///< One past the last.
+
+  [[nodiscard]] std::span<const std::byte> view() const { return {bytes.get(), size}; }
+  [[nodiscard]] std::size_t memory_size() const {
+    return sizeof(Block) + size + frames.capacity() * sizeof(FrameRef);
+  }
+};
+using BlockPtr = std::shared_ptr<const Block>;
+
+/// Thread-safe.
+class BlockCache {
+ public:
+  explicit BlockCache(std::size_t size_max = block_cache_size_default);
+
+  /// A number that no other file of this cache has, for the keys of its blocks.
+  [[nodiscard]] std::uint64_t new_file() noexcept { return ++files_; }
+
+  /// The block, or null.
+  [[nodiscard]] BlockPtr find(std::uint64_t file, std::uint32_t block);
+
+  /// Keeps `value`, unless it is larger than an eighth of a shard's share.
+  void put(std::uint64_t file, std::uint32_t block, BlockPtr value);
+
+  [[nodiscard]] std::size_t memory_size() const;  ///< Bytes held now; at most the maximum.
+
+ private:
+  struct Entry {
+    std::uint64_t key = 0;
+    BlockPtr block = nullptr;
+    bool used_again = false;
+  };
+  /// A share of the cache with a lock of its own, so that readers seldom meet.
+  class Shard {
+   public:
+    [[nodiscard]] BlockPtr find(std::uint64_t key);
+    void put(std::uint64_t key, BlockPtr value, std::size_t size_max);
+    [[nodiscard]] std::size_t memory_size() const;
+
+   private:
+    void make_room(std::size_t needed, std::size_t size_max);
+
+    mutable std::mutex mutex_;
+    std::unordered_map<std::uint64_t, std::size_t> places_;  // Key to place in `ring_`.
+    std::vector<Entry> ring_;
+    std::vector<std::size_t> free_;
+    std::size_t hand_ = 0;
+    std::size_t held_ = 0;
+  };
+  static constexpr std::size_t shards_count = 16;
+
+  std::size_t shard_size_max_;
+  std::atomic<std::uint64_t> files_{0};
+  std::array<Shard, shards_count> shards_;
+};
+
+}  // namespace stele::log
