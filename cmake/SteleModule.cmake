@@ -1,11 +1,12 @@
-# One call per module: its library from every .cpp of the folder (and its sub-folders, unless they are
-# modules themselves), and its test program from every *_test.cpp beside them.
+# One call per module: its library from every .cpp of the folder (and its sub-folders, unless they
+# are modules themselves), and its test program from every *_test.cpp beside them. A main.cpp is
+# left to the program that is made of the module.
 #
 #   stele_module(log DEPS base event LIBS PkgConfig::zstd)
 #
-# makes `stele_log` and, with STELE_TESTS, `log_test`, a CTest entry of the same name. DEPS are modules,
-# LIBS are libraries (private: no module's header shows a vendor's), TEST_DEPS and TEST_LIBS are for the
-# tests only.
+# makes `stele_log` and, with STELE_TESTS, `log_test`, a CTest entry of the same name. DEPS are
+# modules, LIBS are libraries (private: no module's header shows a vendor's), TEST_DEPS and
+# TEST_LIBS are for the tests only.
 
 include(GNUInstallDirs)
 find_package(PkgConfig REQUIRED)
@@ -32,7 +33,7 @@ function(stele_module name)
   set(doubles ${all})
   list(FILTER doubles INCLUDE REGEX "/testing/")
   set(sources ${all})
-  list(FILTER sources EXCLUDE REGEX "(_(test|crash|fuzz|bench)\\.cpp$)|/testing/")
+  list(FILTER sources EXCLUDE REGEX "(_(test|crash|fuzz|bench)\\.cpp$)|/testing/|/main\\.cpp$")
 
   if(sources)
     add_library(stele_${name} STATIC ${sources})
@@ -59,7 +60,8 @@ function(stele_module name)
   endif()
   if(tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE stele_${name} ${ARG_LIBS} GTest::gtest_main ${ARG_TEST_LIBS})
+    target_link_libraries(${name}_test PRIVATE
+      stele_${name} ${ARG_LIBS} GTest::gtest_main ${ARG_TEST_LIBS})
     if(doubles)
       target_link_libraries(${name}_test PRIVATE stele_${name}_testing)
     endif()

@@ -10,13 +10,18 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
 
+# The cache knows a file by its content, wherever the tree stands: paths are made relative to it
+# before they are hashed, and left out of the debug information.
 find_program(STELE_CCACHE ccache)
 if(STELE_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${STELE_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${STELE_CCACHE}")
 endif()
+add_compile_options("-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.")
 
 add_library(stele_options INTERFACE)
-target_include_directories(stele_options INTERFACE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
+target_include_directories(stele_options INTERFACE
+  "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(stele_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast -Werror
   -fno-omit-frame-pointer)
@@ -24,7 +29,8 @@ find_package(Threads REQUIRED)
 target_link_libraries(stele_options INTERFACE Threads::Threads)
 
 if(STELE_SANITIZE)
-  target_compile_options(stele_options INTERFACE -fsanitize=${STELE_SANITIZE} -fno-sanitize-recover=all)
+  target_compile_options(stele_options INTERFACE
+    -fsanitize=${STELE_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(stele_options INTERFACE -fsanitize=${STELE_SANITIZE})
   if(STELE_SANITIZE MATCHES "thread")
     # TSan does not see fences; Asio has a variant without them.
