@@ -45,42 +45,6 @@ struct IndexedEvent {
   Tip tip{};          ///< The stream's after this event.
 };
 
-namespace detail {
-
-/// Open addressing, split in parts that grow one by one. `Slot` has `bool used() const`,
-/// `bool is(KeyHash) const` and `KeyHash home() const` (as many bits as placing needs).
-template <typename Slot>
-class PartedTable {
- public:
-  PartedTable();
-  void prefetch(KeyHash hash) const;
-  [[nodiscard]] const Slot* find(KeyHash hash) const;
-  /// The slot with `hash`, or an unused one for it, which the caller fills at once.
-  [[nodiscard]] Slot& find_or_add(KeyHash hash);
-  /// An unused slot for `hash` even if there is one with it.
-  [[nodiscard]] Slot& add(KeyHash hash);
-  /// Calls `use(slot)` for each slot with `hash`, until it returns false.
-  template <typename Use>
-  void for_each(KeyHash hash, Use&& use) const;
-  [[nodiscard]] std::size_t memory_size() const;
-
- private:
-  struct Part {
-    std::unique_ptr<Slot[]> slots;
-    std::uint32_t mask = 0;
-    std::uint32_t used = 0;
-  };
-  static constexpr std::size_t parts_count = 256;
-  static constexpr std::uint32_t first_slots = 8;
-
-  Part& part_with_room(KeyHash hash);
-  static void grow(Part& part);
-
-  std::vector<Part> parts_;
-};
-
-}  // namespace detail
-
 class RecentIndex {
  public:
   RecentIndex();
@@ -126,37 +90,6 @@ class RecentIndex {
   [[nodiscard]] std::size_t memory_size() const;  ///< In bytes.
 
  private:
-  struct Postings {  // The ordinals of a key. `ring` names the last chunk; 0 = none yet.
-    Ordinal first = 0;
-    Ordinal last = 0;
-    std::uint32_t count = 0;
-    std::uint32_t ring = 0;
-  };
-  struct StreamSlot {
-    KeyHash hash = 0;
-    std::uint64_t version = 0;
-    std::uint64_t tip = 0;
-    Postings postings;
-    [[nodiscard]] bool used() const { return hash != 0; }
-    [[nodiscard]] bool is(KeyHash other) const { return hash == other; }
-    [[nodiscard]] KeyHash home() const { return hash; }
-  };
-  struct KeySlot {
-    KeyHash hash = 0;
-    Postings postings;
-    [[nodiscard]] bool used() const { return hash != 0; }
-    [[nodiscard]] bool is(KeyHash other) const { return hash == other; }
-    [[nodiscard]] KeyHash home() const { return hash; }
-  };
-  struct AppendSlot {  // The hash's low half, which also places it inside its part.
-    std::uint32_t low = 0;
-    std::uint32_t ordinal_plus_1 = 0;
-    [[nodiscard]] bool used() const { return ordinal_plus_1 != 0; }
-    [[nodiscard]] bool is(KeyHash other) const { return low == static_cast<std::uint32_t>(other); }
-    [[nodiscard]] KeyHash home() const { return low; }
-  };
-  class Arena;
-  class Cursor;
   struct Impl;
 
   std::unique_ptr<Impl> impl_;

@@ -52,6 +52,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "log/block_cache.h"
@@ -141,7 +142,6 @@ class SealedSegment {
   [[nodiscard]] Result<void> verify() const;
 
  private:
-  struct Files;
   SealedSegment() = default;
 
   [[nodiscard]] Result<void> read_ends();
