@@ -4,7 +4,7 @@
 A file's key is a hash over its bytes, the bytes of every header of ours that it includes (directly
 or not), its compile command without the tree's own path, .clang-tidy and the tool's version. A key
 that was found clean once is clean for ever, in any clone: the memory is a folder of empty files,
-${STELE_CACHE:-~/.cache/stele}/clang-tidy.
+${DEV_CACHE:-~/.cache/stele}/clang-tidy.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("names", nargs="*", help="only files whose path contains one of these")
     args = parser.parse_args()
-    home = os.environ.get("STELE_CACHE") or os.path.expanduser("~/.cache/stele")
+    home = os.environ.get("DEV_CACHE") or os.path.expanduser("~/.cache/stele")
     memory = pathlib.Path(home) / "clang-tidy"
     memory.mkdir(parents=True, exist_ok=True)
     version = subprocess.run([TOOL, "--version"], capture_output=True, check=True).stdout

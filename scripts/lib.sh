@@ -8,7 +8,7 @@ set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 CALLER_DIR="$PWD"
-JOBS="${STELE_JOBS:-$(nproc)}"
+JOBS="${DEV_JOBS:-$(nproc)}"
 
 # The compiler cache lives outside of the tree, so that it survives a fresh clone. How paths are
 # made equal between clones is set in cmake/SteleOptions.cmake.

@@ -151,7 +151,7 @@ def main():
     build = args.build.resolve()
     reports = build / "reports"
     reports.mkdir(exist_ok=True)
-    env = dict(os.environ, STELE_BIN=str(build / "bin" / "stele"), STELE_BUILD=str(build))
+    env = dict(os.environ, STELE_TEST_BIN=str(build / "bin" / "stele"), STELE_TEST_BUILD=str(build))
     wanted = lambda name: not args.names or any(part in name for part in args.names)
 
     total = Outcome("total")
