@@ -1,0 +1,63 @@
+// Reads the log for all projections of an engine. Projections that are at about the same place get
+// the same page: the log is read and decoded once for them, not once for each.
+
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "stele/event_store.h"
+#include "stele/registry.h"
+
+namespace stele::projection {
+
+inline constexpr std::size_t shared_pages_max = 4;
+
+/// A run of the log, after upcasting. Shared by the projections that read it.
+struct SharedPage {
+  Position after{};      ///< The page holds what comes after this position
+  Position looked_to{};  ///< and up to this one.
+  Position log_end{};
+  EventBlock events;
+  std::vector<EventView> newest;   ///< The events in their newest form.
+  std::deque<std::string> upcast;  ///< What `newest` views beyond `events`.
+};
+
+/// Thread-safe.
+class SharedReader {
+ public:
+  /// `store` and `upcasters` (may be null) must outlive it. Pages hold up to `events_max` events
+  /// and, from the second page of large events on, about `bytes_max` bytes.
+  SharedReader(const EventStore& store, const Upcasters* upcasters, std::size_t events_max,
+               std::size_t bytes_max)
+      : store_{store},
+        upcasters_{upcasters},
+        events_max_{events_max},
+        bytes_max_{bytes_max},
+        limit_{events_max} {}
+
+  /// Only events that match are read. Call before the first `read`.
+  void set_filter(Filter filter) { filter_ = std::move(filter); }
+
+  /// A page that begins at or before `after` and looks beyond it, unless the log ends there.
+  /// Errors: as `EventStore::read_all`, and `corrupt` from an upcaster.
+  [[nodiscard]] Result<std::shared_ptr<const SharedPage>> read(Position after);
+
+ private:
+  Result<std::shared_ptr<const SharedPage>> read_page(Position after);
+  void adapt(const SharedPage& page);
+
+  const EventStore& store_;
+  const Upcasters* upcasters_;
+  std::size_t events_max_;
+  std::size_t bytes_max_;
+  Filter filter_;
+
+  std::mutex mutex_;  // Held while reading, so that who wants the same page waits for it.
+  std::deque<std::shared_ptr<const SharedPage>> pages_;  // Guarded; the newest last.
+  std::size_t limit_;                                    // Guarded; events in the next page.
+};
+
+}  // namespace stele::projection
