@@ -28,7 +28,8 @@ struct NewEvent {
   std::span<const std::string_view> tags = {};  ///< At most `event_tags_max`, no two the same.
   std::uint16_t schema_version = 1;             ///< Of the type; what an upcaster looks at.
   std::string_view key_id = {};  ///< Names the key of encrypted parts (erasure); empty = none.
-  EventId id = {};               ///< Nil: made by the store. Given only by a restore.
+  EventId id = {};  ///< Nil: made by the store. Given by a restore, and by the command processor,
+                    ///< which must know the tip of an append that is still under way.
 };
 
 /// The tags of an event that was read: a view of packed bytes (one length byte, then the tag).
