@@ -50,7 +50,7 @@ struct Status {
   double percent = 100;          ///< Of the log.
   double seconds_left = 0;       ///< At that rate; 0 at the log's end, and when nothing moves.
   unsigned attempts = 0;         ///< Failed in a row; 0 when all is well.
-  std::string last_error;        ///< Empty when all is well.
+  std::string last_error = {};   ///< Empty when all is well.
 };
 
 struct EngineOptions {

@@ -5,8 +5,11 @@
 
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "stele/event_store.h"
 #include "stele/registry.h"
@@ -21,8 +24,10 @@ struct SharedPage {
   Position looked_to{};  ///< and up to this one.
   Position log_end{};
   EventBlock events;
-  std::vector<EventView> newest;   ///< The events in their newest form.
-  std::deque<std::string> upcast;  ///< What `newest` views beyond `events`.
+  std::vector<EventView> newest;     ///< The events in their newest form.
+  std::map<Position, Error> broken;  ///< Events that an upcaster could not turn into their newest
+                                     ///< form; whoever handles one of them must stop there.
+  std::deque<std::string> upcast;    ///< What `newest` views beyond `events`.
 };
 
 /// Thread-safe.
@@ -42,7 +47,7 @@ class SharedReader {
   void set_filter(Filter filter) { filter_ = std::move(filter); }
 
   /// A page that begins at or before `after` and looks beyond it, unless the log ends there.
-  /// Errors: as `EventStore::read_all`, and `corrupt` from an upcaster.
+  /// Errors: as `EventStore::read_all`.
   [[nodiscard]] Result<std::shared_ptr<const SharedPage>> read(Position after);
 
  private:

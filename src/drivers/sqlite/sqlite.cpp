@@ -119,8 +119,19 @@ Result<void> Statement::run() {
 
 void Statement::reset() { sqlite3_reset(handle_); }
 
-bool Statement::is_null(int column) const {
-  return sqlite3_column_type(handle_, column) == SQLITE_NULL;
+Type Statement::type(int column) const {
+  switch (sqlite3_column_type(handle_, column)) {
+    case SQLITE_INTEGER:
+      return Type::integer;
+    case SQLITE_FLOAT:
+      return Type::real;
+    case SQLITE_TEXT:
+      return Type::text;
+    case SQLITE_BLOB:
+      return Type::blob;
+    default:
+      return Type::null;
+  }
 }
 
 std::int64_t Statement::int64(int column) const { return sqlite3_column_int64(handle_, column); }

@@ -35,6 +35,8 @@ enum class Access : std::uint8_t {
 /// power cut but never a part of one; `full` loses none.
 enum class Synchronous : std::uint8_t { off, normal, full };
 
+enum class Type : std::uint8_t { null, integer, real, text, blob };
+
 struct Options {
   Access access = Access::create;
   bool write_ahead_log = true;  ///< Readers and one writer do not wait for each other.
@@ -75,7 +77,8 @@ class Statement {
   void reset();  ///< Ready to run again; the parameters keep their values.
 
   // Of the row that `step` went to. Views live until the next `step` or `reset`.
-  [[nodiscard]] bool is_null(int column) const;
+  [[nodiscard]] Type type(int column) const;
+  [[nodiscard]] bool is_null(int column) const { return type(column) == Type::null; }
   [[nodiscard]] std::int64_t int64(int column) const;
   [[nodiscard]] double real(int column) const;
   [[nodiscard]] std::string_view text(int column) const;

@@ -7,8 +7,8 @@
 //   row_key TEXT PRIMARY KEY, row_version INTEGER, row_position INTEGER, ...   WITHOUT ROWID
 //
 // and `stele_meta(key, value)` with one entry `schema` (the columns' names and types, to find a
-// program that changed them without raising the generation) and one `checkpoint` (32 + 16 bytes:
-// log id, epoch, position little-endian, fingerprint). Rows and checkpoint are written in one
+// program that changed them without raising the generation) and one `checkpoint` (48 bytes: log
+// id, epoch, position, fingerprint; numbers little-endian). Rows and checkpoint are written in one
 // transaction. The write-ahead log is not synced at each commit: after a power cut the file is an
 // older whole state, with its checkpoint, and the log is read again from there.
 
