@@ -5,13 +5,13 @@
 //
 //   struct AccountSummary {
 //     static constexpr auto name = "account_summaries";
-//     static constexpr int generation = 1;          // Raise when rows would come out differently.
-//     static constexpr auto category = "account";   // The key is then the id: "42" of
-//     "account-42". using Events = stele::Events<AccountCreated, MoneyDeposited>; using Row =
-//     AccountRow;                       // Described; its columns and defaults. static constexpr
-//     stele::Index indexes[] = {{"owner_name"}};                   // If any. static void
-//     apply(Row& row, const AccountCreated& e, const stele::At& at); static void apply(Row& row,
-//     const MoneyDeposited& e, const stele::At& at);
+//     static constexpr int generation = 1;  // Raise when rows would come out differently.
+//     static constexpr auto category = "account";  // The key is then the id: "42" of "account-42".
+//     using Events = stele::Events<AccountCreated, MoneyDeposited>;
+//     using Row = AccountRow;  // Described: its columns and their defaults.
+//     static constexpr stele::Index indexes[] = {{"owner_name"}};  // If any.
+//     static void apply(Row& row, const AccountCreated& e, const stele::At& at);
+//     static void apply(Row& row, const MoneyDeposited& e, const stele::At& at);
 //   };
 //
 // Without `category`, streams of every category count, and the key is the stream's whole name. A
@@ -161,7 +161,7 @@ concept Maps = requires(const E& e, const At& at) {
   { P::map(e, at) } -> std::convertible_to<Rows<typename P::Row>>;
 };
 template <typename P, typename E>
-concept Keys = requires(const E& e, const At& at) {
+concept GivesKey = requires(const E& e, const At& at) {
   { P::key(e, at) } -> std::convertible_to<std::string>;
 };
 
@@ -177,9 +177,9 @@ template <typename P, typename List>
 struct Checked;
 template <typename P, template <typename...> typename List, typename... E>
 struct Checked<P, List<E...>> {
-  static constexpr bool has_keys = (Keys<P, E> || ...);
+  static constexpr bool has_keys = (GivesKey<P, E> || ...);
   static constexpr bool folds = (MustHandle<Applies<P, E>, P, E>::value && ...);
-  static constexpr bool keys = (MustHandle < !has_keys || Keys<P, E>, P, E > ::value && ...);
+  static constexpr bool keys = (MustHandle < !has_keys || GivesKey<P, E>, P, E > ::value && ...);
 };
 template <typename P, typename List>
 struct CheckedMap;
