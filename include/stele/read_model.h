@@ -110,8 +110,8 @@ class RowSnapshot {
 class RowReader {
  public:
   virtual ~RowReader() = default;
-  /// Waits up to `timeout` for a free connection. Errors: `timed_out`, `unavailable` (also while
-  /// the read model was not made yet), `corrupt`.
+  /// Waits up to `timeout` for a free connection. The snapshot must not outlive the reader. Errors:
+  /// `timed_out`, `unavailable` (also while the read model was not made yet), `corrupt`.
   [[nodiscard]] virtual Result<std::unique_ptr<RowSnapshot>> snapshot(
       std::chrono::microseconds timeout) = 0;
 };

@@ -1,6 +1,23 @@
 #include "projection/sqlite/cells.h"
 
+#include <cstring>
+
 namespace stele::projection {
+namespace {
+
+constexpr std::size_t checkpoint_size = 48;
+
+void append_number(std::string& out, std::uint64_t value) {
+  for (int shift = 0; shift < 64; shift += 8) out += static_cast<char>((value >> shift) & 0xff);
+}
+
+std::uint64_t number_at(std::string_view bytes, std::size_t at) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 8; i-- > 0;) value = (value << 8) | static_cast<std::uint8_t>(bytes[at + i]);
+  return value;
+}
+
+}  // namespace
 
 void bind_cell(sqlite::Statement& statement, int parameter, const Cell& cell) {
   switch (cell.kind()) {
@@ -28,6 +45,36 @@ Cell cell_of(const sqlite::Statement& statement, int column) {
       break;
   }
   return {};
+}
+
+std::string checkpoint_bytes(const Checkpoint& checkpoint) {
+  std::string bytes(16, '\0');
+  std::memcpy(bytes.data(), checkpoint.log.bytes.data(), 16);
+  append_number(bytes, number(checkpoint.epoch));
+  append_number(bytes, number(checkpoint.position));
+  bytes.append(16, '\0');
+  std::memcpy(bytes.data() + 32, checkpoint.fingerprint.bytes.data(), 16);
+  return bytes;
+}
+
+Result<std::optional<Checkpoint>> stored_checkpoint(sqlite::Database& database) {
+  auto statement = database.cached("SELECT value FROM stele_meta WHERE key='checkpoint'");
+  if (!statement) return std::unexpected{std::move(statement.error())};
+  const auto row = statement->step();
+  if (!row) return std::unexpected{row.error()};
+  if (!*row) return std::nullopt;
+  const std::string_view bytes = statement->blob(0);
+  if (bytes.size() != checkpoint_size) {
+    return fail(Errc::corrupt, "The checkpoint of the read model at " + database.path() + " has " +
+                                   std::to_string(bytes.size()) +
+                                   " bytes instead of 48. Remove the file; it is built anew.");
+  }
+  Checkpoint checkpoint;
+  std::memcpy(checkpoint.log.bytes.data(), bytes.data(), 16);
+  checkpoint.epoch = Epoch{number_at(bytes, 16)};
+  checkpoint.position = Position{number_at(bytes, 24)};
+  std::memcpy(checkpoint.fingerprint.bytes.data(), bytes.data() + 32, 16);
+  return checkpoint;
 }
 
 }  // namespace stele::projection

@@ -1,6 +1,5 @@
 #include "projection/sqlite/sqlite_sink.h"
 
-#include <cstring>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -13,9 +12,7 @@ namespace {
 
 constexpr int page_cache_kib = 16 * 1'024;
 constexpr int busy_timeout_ms = 2'000;  // The engine retries what takes longer.
-constexpr std::size_t checkpoint_size = 48;
 
-constexpr const char* select_meta = "SELECT value FROM stele_meta WHERE key=?";
 constexpr const char* put_meta = "INSERT OR REPLACE INTO stele_meta(key, value) VALUES(?,?)";
 
 std::string_view sql_type(ColumnType type) {
@@ -91,35 +88,6 @@ std::string put_sql(const ProjectionSpec& spec) {
          " WHERE excluded.row_position>=row_position";
 }
 
-void append_number(std::string& out, std::uint64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) out += static_cast<char>((value >> shift) & 0xff);
-}
-
-std::uint64_t number_at(std::string_view bytes, std::size_t at) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 8; i-- > 0;) value = (value << 8) | static_cast<std::uint8_t>(bytes[at + i]);
-  return value;
-}
-
-std::string checkpoint_bytes(const Checkpoint& checkpoint) {
-  std::string bytes(16, '\0');
-  std::memcpy(bytes.data(), checkpoint.log.bytes.data(), 16);
-  append_number(bytes, number(checkpoint.epoch));
-  append_number(bytes, number(checkpoint.position));
-  bytes.append(16, '\0');
-  std::memcpy(bytes.data() + 32, checkpoint.fingerprint.bytes.data(), 16);
-  return bytes;
-}
-
-Checkpoint checkpoint_from(std::string_view bytes) {
-  Checkpoint checkpoint;
-  std::memcpy(checkpoint.log.bytes.data(), bytes.data(), 16);
-  checkpoint.epoch = Epoch{number_at(bytes, 16)};
-  checkpoint.position = Position{number_at(bytes, 24)};
-  std::memcpy(checkpoint.fingerprint.bytes.data(), bytes.data() + 32, 16);
-  return checkpoint;
-}
-
 class SqliteSink final : public Sink {
  public:
   explicit SqliteSink(std::filesystem::path folder) : folder_{std::move(folder)} {}
@@ -137,7 +105,7 @@ class SqliteSink final : public Sink {
     database_ = std::move(*database);
     const auto made = make_tables(spec);
     if (!made) return std::unexpected{made.error()};
-    auto checkpoint = read_checkpoint();
+    auto checkpoint = stored_checkpoint(*database_);
     if (!checkpoint) return checkpoint;
     held_ = *checkpoint;
     const auto prepared = prepare(spec);
@@ -149,7 +117,7 @@ class SqliteSink final : public Sink {
     if (!delete_) return fail(Errc::unavailable, "The read model at " + place_ + " is not open.");
     auto transaction = sqlite::Transaction::begin(*database_);
     if (!transaction) return std::unexpected{std::move(transaction.error())};
-    const auto stored = read_checkpoint();
+    const auto stored = stored_checkpoint(*database_);
     if (!stored) return std::unexpected{stored.error()};
     if (*stored != held_) {
       return fail(Errc::unavailable, "The read model at " + place_ +
@@ -244,22 +212,6 @@ class SqliteSink final : public Sink {
     done = statement->run();
     if (!done) return done;
     return transaction->commit();
-  }
-
-  Result<std::optional<Checkpoint>> read_checkpoint() {
-    auto statement = database_->cached(select_meta);
-    if (!statement) return std::unexpected{std::move(statement.error())};
-    statement->bind(0, std::string_view{"checkpoint"});
-    const auto row = statement->step();
-    if (!row) return std::unexpected{row.error()};
-    if (!*row) return std::nullopt;
-    const std::string_view bytes = statement->blob(0);
-    if (bytes.size() != checkpoint_size) {
-      return fail(Errc::corrupt, "The checkpoint of the read model at " + place_ + " has " +
-                                     std::to_string(bytes.size()) +
-                                     " bytes instead of 48. Remove the file; it is built anew.");
-    }
-    return checkpoint_from(bytes);
   }
 
   Result<void> prepare(const ProjectionSpec& spec) {
