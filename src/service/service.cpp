@@ -1,0 +1,378 @@
+#include "stele/service.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "decide/processor.h"
+#include "observe/logger.h"
+#include "observe/metrics.h"
+#include "projection/engine.h"
+#include "projection/sqlite/sqlite_sink.h"
+#include "query/sqlite_reader.h"
+#include "serve/openapi.h"
+#include "serve/router.h"
+#include "serve/server.h"
+#include "service/command_route.h"
+#include "service/config.h"
+#include "service/exit_code.h"
+#include "service/flags.h"
+#include "service/platform_routes.h"
+#include "service/row_route.h"
+
+namespace stele {
+
+namespace fs = std::filesystem;
+using service::Config;
+
+struct Service::Impl {
+  explicit Impl(ServiceOptions given) : options{std::move(given)} {}
+
+  ServiceOptions options;
+  std::optional<Error> fault;  // The first one made while the service was put together.
+  bool help = false;
+  Config config;
+  std::unique_ptr<observe::Logger> own_logger;
+  observe::Logger* logger = nullptr;
+  const Clock* clock = nullptr;
+  fs::path scratch;  // Read models of a store in memory; removed at the end.
+
+  observe::Metrics metrics;
+  serve::OpenApi openapi{"Stele", "1"};
+  serve::Router router;
+
+  std::vector<const detail::DeciderTable*> decider_tables;
+  decide::Deciders deciders;
+  struct Added {
+    std::unique_ptr<Projection> projection;  // Moves to the engine at the start.
+    std::shared_ptr<RowReader> reader;
+  };
+  std::map<std::string, Added, std::less<>> projections;
+  std::vector<std::string> projection_order;
+
+  // In the order in which they start; they stop in the reverse order.
+  std::unique_ptr<EventStore> store;
+  std::unique_ptr<decide::SnapshotStore> snapshots;
+  std::unique_ptr<decide::CommandProcessor> processor;
+  std::unique_ptr<projection::Engine> engine;
+  std::unique_ptr<serve::Server> server;
+  std::string host;
+
+  void keep(Error error) {
+    if (!fault) fault = std::move(error);
+  }
+  [[nodiscard]] fs::path data() const { return config.get("serve.data"); }
+  [[nodiscard]] bool in_memory() const { return config.get("store.kind") == "memory"; }
+  [[nodiscard]] fs::path read_models() const {
+    return in_memory() ? scratch : data() / "read_models";
+  }
+  [[nodiscard]] bool has_role(std::string_view role) const {
+    return ("," + config.get("serve.roles") + ",").contains("," + std::string{role} + ",");
+  }
+
+  void configure();
+  Result<void> open_store();
+  Result<void> start_engine();
+  Result<void> start_server();
+  void add_metrics();
+};
+
+namespace {
+
+observe::Level level_of(std::string_view name) {
+  if (name == "debug") return observe::Level::debug;
+  if (name == "warn") return observe::Level::warning;
+  if (name == "error") return observe::Level::error;
+  return observe::Level::info;
+}
+
+/// SIGTERM and SIGINT, taken by `run` alone: blocked in every thread that comes after.
+sigset_t stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+void block_signals() {
+  const sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // A client that left is an error of its write, nothing more.
+}
+
+}  // namespace
+
+void Service::Impl::configure() {
+  service::ConfigSources sources{.flags = options.settings, .file = options.config_file};
+  if (options.use_variables) sources.variables = service::process_variables();
+  auto loaded = Config::load(sources);
+  if (loaded) {
+    config = std::move(*loaded);
+  } else {
+    keep(loaded.error());
+  }
+  clock = options.clock != nullptr ? options.clock : &system_clock();
+  if (options.logger == nullptr) {
+    own_logger = observe::make_json_lines_logger(
+        STDERR_FILENO, level_of(config.get("telemetry.log_level")), *clock);
+  }
+  logger = own_logger ? own_logger.get() : options.logger;
+  if (in_memory()) {
+    std::error_code ignored;
+    scratch = fs::temp_directory_path(ignored) / ("stele-memory-" + std::to_string(::getpid()));
+  }
+}
+
+Result<void> Service::Impl::open_store() {
+  if (in_memory()) {
+    store = make_memory_store(*clock);
+    snapshots = decide::make_memory_snapshots();
+    return {};
+  }
+  auto opened = open_embedded_store(
+      {.data = config.get("serve.data"), .read_only = config.flag("serve.read_only")});
+  if (!opened) return std::unexpected{opened.error()};
+  store = std::move(*opened);
+  snapshots = decide::make_file_snapshots((data() / "snapshots").string());
+  return {};
+}
+
+Result<void> Service::Impl::start_engine() {
+  engine = std::make_unique<projection::Engine>(*store, *clock, *logger);
+  for (const std::string& name : projection_order) {
+    Added& added = projections.find(name)->second;
+    auto kept =
+        engine->add(std::move(added.projection), projection::make_sqlite_sink(read_models()));
+    if (!kept) return kept;
+  }
+  if (has_role("projector")) engine->start();
+  return {};
+}
+
+Result<void> Service::Impl::start_server() {
+  service::PlatformParts parts{.store = store.get(),
+                               .engine = engine.get(),
+                               .metrics = &metrics,
+                               .openapi = &openapi,
+                               .logger = logger,
+                               .log_routes = has_role("api")};
+  service::add_platform_routes(router, parts);
+
+  const std::string& listen = config.get("serve.listen");
+  const std::size_t colon = listen.rfind(':');
+  host = listen.substr(0, colon);
+  std::string bare = host;
+  if (bare.starts_with('[') && bare.ends_with(']')) bare = bare.substr(1, bare.size() - 2);
+  std::uint16_t port = 0;
+  std::from_chars(listen.data() + colon + 1, listen.data() + listen.size(), port);
+
+  server = std::make_unique<serve::Server>(
+      serve::ServerOptions{.host = bare,
+                           .port = port,
+                           .connections_max = config.number("serve.connections_max"),
+                           .access_log = config.flag("serve.access_log")},
+      router, metrics, *logger);
+  return server->start();
+}
+
+void Service::Impl::add_metrics() {
+  metrics.gauge_from("stele_log_end_position", "The last durable position of the log.",
+                     [this] { return static_cast<double>(number(store->log_end())); });
+  for (const std::string& name : projection_order) {
+    const observe::Labels labels{{"projection", name}};
+    const auto status = [this, name] {
+      return engine->status(name).value_or(projection::Status{});
+    };
+    metrics.gauge_from(
+        "stele_projection_position", "The read model holds the log up to this position.",
+        [status] { return static_cast<double>(number(status().position)); }, labels);
+    metrics.gauge_from(
+        "stele_projection_lag_events", "Positions from the read model to the log's end.",
+        [status] { return static_cast<double>(status().lag_events); }, labels);
+    metrics.gauge_from(
+        "stele_projection_lag_seconds", "How old what the read model shows may be.",
+        [status] { return status().lag_seconds; }, labels);
+  }
+  using Stats = decide::ProcessorStats;
+  const auto count = [this](std::string_view name, std::string_view help,
+                            std::uint64_t Stats::* member) {
+    metrics.counter_from(
+        name, help, [this, member] { return static_cast<double>(processor->stats().*member); });
+  };
+  count("stele_commands_accepted_total", "Commands that wrote events.", &Stats::accepted);
+  count("stele_commands_rejected_total", "Commands that the rules refused.", &Stats::rejected);
+  count("stele_commands_replayed_total", "Repeated commands, answered as before.",
+        &Stats::replayed);
+  count("stele_commands_failed_total", "Commands that ended in an error.", &Stats::failed);
+  count("stele_command_conflicts_total", "Decisions that were made again.", &Stats::conflicts);
+  metrics.gauge_from("stele_commands_waiting", "Commands submitted and not answered yet.",
+                     [this] { return static_cast<double>(processor->stats().waiting); });
+  metrics.gauge_from("stele_command_states_bytes", "Memory of the deciders' states.",
+                     [this] { return static_cast<double>(processor->stats().states_size); });
+}
+
+Service::Service(ServiceOptions options) : impl_{std::make_unique<Impl>(std::move(options))} {
+  impl_->configure();
+}
+
+Service::Service(int argc, char** argv) {
+  auto flags = service::parse_flags(argc, argv);
+  impl_ = std::make_unique<Impl>(flags ? std::move(flags->options) : ServiceOptions{});
+  if (!flags) impl_->keep(flags.error());
+  impl_->help = flags && flags->help;
+  impl_->configure();
+}
+
+Service::~Service() {
+  stop();
+  if (!impl_->scratch.empty()) {
+    std::error_code ignored;
+    fs::remove_all(impl_->scratch, ignored);
+  }
+}
+
+void Service::add_decider(const detail::DeciderTable& table) {
+  if (auto added = impl_->deciders.add(table); !added) impl_->keep(added.error());
+  impl_->decider_tables.push_back(&table);
+}
+
+void Service::add_projection(std::unique_ptr<Projection> projection) {
+  const ProjectionSpec& spec = projection->spec();
+  const std::string name = spec.name;
+  auto reader = query::make_sqlite_reader(impl_->read_models(), spec);
+  const auto [at, added] = impl_->projections.try_emplace(name);
+  if (!added) {
+    return impl_->keep({Errc::invalid, "The projection \"" + name + "\" was added twice."});
+  }
+  at->second = {.projection = std::move(projection), .reader = std::move(reader)};
+  impl_->projection_order.push_back(name);
+}
+
+std::shared_ptr<RowReader> Service::reader_of(std::string_view projection) const {
+  const auto found = impl_->projections.find(projection);
+  if (found == impl_->projections.end()) {
+    impl_->keep({Errc::invalid, "The projection \"" + std::string{projection} +
+                                    "\" was asked for before it was added."});
+    return nullptr;
+  }
+  return found->second.reader;
+}
+
+void Service::add_command(std::string_view route, const void* command, CommandRoute options,
+                          OccurredAt occurred_at) {
+  const detail::DeciderTable* decider = nullptr;
+  const detail::CommandTable* table = nullptr;
+  for (const detail::DeciderTable* each : impl_->decider_tables) {
+    if (table == nullptr) table = each->command_of(command), decider = each;
+  }
+  if (table == nullptr) {
+    return impl_->keep({Errc::invalid, "The route \"" + std::string{route} +
+                                           "\" sends a command that no decider added before "
+                                           "it judges."});
+  }
+  serve::RouteDoc doc{.summary = options.summary, .tag = std::string{decider->category}};
+  const service::CommandAnswer answer{
+      .status = options.status, .location = options.location, .more = options.answer};
+  impl_->router.add(
+      route,
+      [this, decider, table, answer, occurred_at, key_param = options.key_param](
+          serve::Request& request, serve::Responder responder) {
+        if (auto wrong = service::check_json_body(request)) return responder.send(*wrong);
+        auto body = table->read(request.body, http_mapping);
+        if (!body) return responder.send(service::problem_of(body.error()));
+        CommandCall call{.decider = decider,
+                         .command = table,
+                         .key = std::string{request.param(key_param)},
+                         .body = std::move(*body)};
+        call.options.occurred_at = occurred_at(call.body.get());
+        service::send_command(*this, std::move(responder), std::move(call), answer);
+      },
+      std::move(doc));
+}
+
+void Service::add_query(std::string_view route, std::string_view projection, RowBody body) {
+  const auto reader = reader_of(projection);
+  if (!reader) return;
+  const auto& spec = impl_->projections.find(projection)->second.projection->spec();
+  const service::RowRoute row{.reader = reader,
+                              .projection = spec.name,
+                              .category = spec.category,
+                              .body = std::move(body)};
+  impl_->router.add(route, serve::blocking([this, row](serve::Request& request) {
+                      return service::answer_row(*this, request, row);
+                    }));
+}
+
+serve::Router& Service::router() { return impl_->router; }
+serve::OpenApi& Service::openapi() { return impl_->openapi; }
+observe::Metrics& Service::metrics() { return impl_->metrics; }
+observe::Logger& Service::logger() { return *impl_->logger; }
+const Clock& Service::clock() const { return *impl_->clock; }
+EventStore& Service::store() { return *impl_->store; }
+decide::CommandProcessor& Service::processor() { return *impl_->processor; }
+projection::Engine& Service::engine() { return *impl_->engine; }
+
+Result<void> Service::start() {
+  if (impl_->fault) return std::unexpected{*impl_->fault};
+  if (impl_->server) return fail(Errc::invalid, "The service was started before.");
+  auto started = impl_->open_store();
+  if (started) {
+    impl_->processor = std::make_unique<decide::CommandProcessor>(decide::ProcessorParts{
+        .store = impl_->store.get(), .clock = impl_->clock, .snapshots = impl_->snapshots.get()});
+    started = impl_->start_engine();
+  }
+  if (started) {
+    impl_->add_metrics();
+    started = impl_->start_server();
+  }
+  if (!started) stop();
+  return started;
+}
+
+std::string Service::url() const {
+  return "http://" + impl_->host + ":" + std::to_string(impl_->server->port());
+}
+
+void Service::stop() {
+  if (impl_->server) impl_->server->stop();
+  if (impl_->processor) impl_->processor->stop();
+  if (impl_->engine) impl_->engine->stop();
+  impl_->server.reset();
+  impl_->processor.reset();
+  impl_->engine.reset();
+  impl_->store.reset();
+}
+
+int Service::run() {
+  if (impl_->help) {
+    std::fputs("Runs this service. Settings:\n", stdout);
+    std::fwrite(service::flags_help.data(), 1, service::flags_help.size(), stdout);
+    return service::exit_done;
+  }
+  block_signals();
+  if (auto started = start(); !started) {
+    std::fprintf(stderr, "%s\n", started.error().message.c_str());
+    return service::exit_code_of(started.error().code);
+  }
+  std::printf("ready %s\n", url().c_str());
+  std::fflush(stdout);
+  impl_->logger->info("The service is ready.",
+                      {{"url", url()}, {"log_end", number(impl_->store->log_end())}});
+
+  const sigset_t signals = stop_signals();
+  int signal = 0;
+  while (sigwait(&signals, &signal) != 0) {
+  }
+  impl_->logger->info("The service stops.", {{"signal", signal}});
+  stop();
+  return service::exit_done;
+}
+
+}  // namespace stele
