@@ -36,7 +36,7 @@ struct Service::Impl {
 
   ServiceOptions options;
   std::optional<Error> fault;  // The first one made while the service was put together.
-  bool help = false;
+  bool help_asked = false;
   Config config;
   std::unique_ptr<observe::Logger> own_logger;
   observe::Logger* logger = nullptr;
@@ -226,7 +226,7 @@ Service::Service(int argc, char** argv) {
   auto flags = service::parse_flags(argc, argv);
   impl_ = std::make_unique<Impl>(flags ? std::move(flags->options) : ServiceOptions{});
   if (!flags) impl_->keep(flags.error());
-  impl_->help = flags && flags->help;
+  impl_->help_asked = flags && flags->help;
   impl_->configure();
 }
 
@@ -351,7 +351,7 @@ void Service::stop() {
 }
 
 int Service::run() {
-  if (impl_->help) {
+  if (impl_->help_asked) {
     std::fputs("Runs this service. Settings:\n", stdout);
     std::fwrite(service::flags_help.data(), 1, service::flags_help.size(), stdout);
     return service::exit_done;
