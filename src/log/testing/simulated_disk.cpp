@@ -83,6 +83,7 @@ class SimulatedDisk::SimulatedFile final : public File {
   }
 
   Result<void> sync() override {
+    disk_.call_before_sync();
     return perform(
         Call::sync, true,
         [&](bool partly) -> Result<void> {

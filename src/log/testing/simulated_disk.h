@@ -106,6 +106,9 @@ class SimulatedDisk final : public Disk {
   void clear_faults();
   /// Called after each call, from the thread that made it, with no lock held.
   void on_call(std::function<void(const CallInfo&)> hook);
+  /// Called before each `sync` of a file, from the thread that makes it, with no lock held: what
+  /// was written is in the cache only.
+  void before_sync(std::function<void()> hook);
   void set_write_back_percent(unsigned percent);  ///< Chance for each write; 0 at first.
 
   void set_capacity(std::optional<std::uint64_t> bytes);  ///< None: without limit.
@@ -137,6 +140,7 @@ class SimulatedDisk final : public Disk {
     bool partly = false;
   };
   Verdict begin_unlocked(Call call, const std::string& path) const;
+  void call_before_sync() const;
   void end(Call call, const Verdict& verdict, const std::string& path, bool failed) const;
   std::uint64_t random_unlocked() const;
   std::shared_ptr<Inode> find_unlocked(const std::string& path) const;
@@ -163,6 +167,7 @@ class SimulatedDisk final : public Disk {
   mutable std::array<std::uint64_t, call_kinds> counts_{};
   mutable std::uint64_t calls_ = 0;
   std::shared_ptr<std::function<void(const CallInfo&)>> hook_;
+  std::shared_ptr<std::function<void()>> before_sync_;
 };
 
 }  // namespace stele::log::testing

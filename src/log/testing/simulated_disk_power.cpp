@@ -135,6 +135,20 @@ void SimulatedDisk::on_call(std::function<void(const CallInfo&)> hook) {
   hook_ = std::make_shared<std::function<void(const CallInfo&)>>(std::move(hook));
 }
 
+void SimulatedDisk::before_sync(std::function<void()> hook) {
+  const std::lock_guard lock{mutex_};
+  before_sync_ = std::make_shared<std::function<void()>>(std::move(hook));
+}
+
+void SimulatedDisk::call_before_sync() const {
+  std::shared_ptr<std::function<void()>> hook;
+  {
+    const std::lock_guard lock{mutex_};
+    hook = before_sync_;
+  }
+  if (hook && *hook) (*hook)();
+}
+
 void SimulatedDisk::set_write_back_percent(unsigned percent) {
   const std::lock_guard lock{mutex_};
   write_back_percent_ = percent;
