@@ -195,11 +195,13 @@ struct CommandEvent {
   std::string metadata;  ///< As stored.
 };
 
-/// A command that was accepted, durable. The same again, with `appended.replayed`, for a retry of
-/// an idempotent command: then `appended.streams` belong to `streams` in the order first written.
+/// A command that was accepted, durable. A retry of an idempotent command gives the same again,
+/// with `appended.replayed`. The events of one stream stand together, streams in the order of the
+/// keys.
 struct Accepted {
   Appended appended;                 ///< `first` 0 if nothing had to be written.
-  std::vector<std::string> streams;  ///< Full names, in the order of `appended.streams`.
+  std::vector<std::string> streams;  ///< Those written to (if none: those judged), as full names;
+                                     ///< `appended.streams` are their states in the same order.
   std::vector<CommandEvent> events;
 
   /// The first event of type `E`, decoded; none if there is none or it does not decode.

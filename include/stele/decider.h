@@ -43,13 +43,9 @@
 #include <vector>
 
 #include "stele/command.h"
+#include "stele/type_list.h"
 
 namespace stele {
-
-template <Described... E>
-struct Events {};
-template <Described... C>
-struct Commands {};
 
 /// At most this many states in one `decide`.
 inline constexpr std::size_t decide_states_max = 3;
@@ -226,11 +222,11 @@ constexpr CommandTable make_command_table() {
   return table;
 }
 
-template <typename D, typename... E>
+template <typename D, Described... E>
 constexpr std::array<EventTable, sizeof...(E)> make_event_tables(Events<E...>) {
   return {make_event_table<D, E>()...};
 }
-template <typename D, typename... C>
+template <typename D, Described... C>
 constexpr std::array<CommandTable, sizeof...(C)> make_command_tables(Commands<C...>) {
   return {make_command_table<D, C>()...};
 }
