@@ -152,6 +152,12 @@ struct ColumnOf<Money> {
   static constexpr ColumnType type = ColumnType::money;
 };
 
+// Of a row: not kept in a local constant, which GCC 12 cannot use inside a lambda without -O.
+template <Described Row>
+inline constexpr bool adds_currency = money_layout<Row>().adds_currency();
+template <Described Row>
+inline constexpr std::size_t last_money = money_layout<Row>().last_money;
+
 template <typename T>
 struct Unwrap {
   using type = T;
@@ -169,7 +175,6 @@ class RowWriter {
   /// Errors: `invalid` if an amount overflowed or two currencies meet in one row.
   template <Described Row>
   [[nodiscard]] Result<std::span<const Cell>> write(const Row& row) {
-    constexpr detail::MoneyLayout layout = detail::money_layout<Row>();
     cells_.clear();
     texts_.clear();
     currency_ = {};
@@ -179,7 +184,9 @@ class RowWriter {
     for_each_member(row, [&](std::string_view name, const auto& member) {
       add(member);
       if (failed_ != nullptr && failed_name_.empty()) failed_name_ = name;
-      if (layout.adds_currency() && ++i == layout.last_money) cells_.push_back(keep(currency_));
+      if (detail::adds_currency<Row> && ++i == detail::last_money<Row>) {
+        cells_.push_back(keep(currency_));
+      }
     });
     if (failed_ != nullptr) return failure(type_name<Row>());
     return std::span<const Cell>{cells_};
@@ -267,14 +274,13 @@ template <typename T>
 /// The columns of a row, without those that the engine keeps.
 template <Described Row>
 [[nodiscard]] std::vector<Column> columns_of() {
-  constexpr detail::MoneyLayout layout = detail::money_layout<Row>();
   std::vector<Column> columns;
   std::size_t i = 0;
   for_each_member_type<Row>([&]<typename M>(std::string_view name) {
     using T = typename detail::Unwrap<M>::type;
     static_assert(detail::ColumnOf<T>::known, "A row cannot hold a member of this type.");
     columns.push_back({std::string{name}, detail::ColumnOf<T>::type, detail::is_optional<M>});
-    if (layout.adds_currency() && ++i == layout.last_money) {
+    if (detail::adds_currency<Row> && ++i == detail::last_money<Row>) {
       columns.push_back({"currency", ColumnType::text, false});
     }
   });
@@ -285,13 +291,14 @@ template <Described Row>
 /// table has other columns than the program's row.
 template <Described Row>
 [[nodiscard]] Result<Row> read_row(std::span<const Cell> cells) {
-  constexpr detail::MoneyLayout layout = detail::money_layout<Row>();
   constexpr std::size_t count =
-      description_of<Row>.size() + (layout.adds_currency() ? std::size_t{1} : std::size_t{0});
+      description_of<Row>.size() + (detail::adds_currency<Row> ? std::size_t{1} : std::size_t{0});
   if (cells.size() != count) return detail::row_mismatch(type_name<Row>(), "row");
   Currency currency;
-  if constexpr (layout.last_money > 0) {
-    const std::size_t at = layout.adds_currency() ? layout.last_money : layout.own_currency - 1;
+  if constexpr (detail::last_money<Row> > 0) {
+    constexpr std::size_t at = detail::adds_currency<Row>
+                                   ? detail::last_money<Row>
+                                   : detail::money_layout<Row>().own_currency - 1;
     if (!detail::read_cell(cells[at], currency)) {
       return detail::row_mismatch(type_name<Row>(), "currency");
     }
@@ -300,7 +307,7 @@ template <Described Row>
   std::string_view wrong;
   std::size_t i = 0;
   for_each_member(row, [&](std::string_view name, auto& member) {
-    const std::size_t skip = layout.adds_currency() && i >= layout.last_money ? 1 : 0;
+    const std::size_t skip = detail::adds_currency<Row> && i >= detail::last_money<Row> ? 1 : 0;
     if (!detail::read_cell(cells[i + skip], currency, member)) wrong = name;
     ++i;
   });

@@ -1,0 +1,75 @@
+// A sink that fails when it is told to, in front of a real one.
+
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "projection/sink.h"
+
+namespace stele::projection::testing {
+
+/// When the sink fails. Shared by the test and the sinks that it makes; thread-safe.
+struct Faults {
+  std::atomic<int> calls_left{-1};        ///< Calls that succeed before one fails; -1: never fails.
+  std::atomic<int> lost_answers{0};       ///< Commits that are stored but said to have failed.
+  std::atomic<bool> broken{false};        ///< Every call fails.
+  std::atomic<std::uint64_t> commits{0};  ///< Calls of commit that were stored.
+
+  bool strike() {
+    if (broken) return true;
+    int left = calls_left;
+    while (left >= 0 && !calls_left.compare_exchange_weak(left, left - 1)) {
+    }
+    return left == 0;
+  }
+};
+
+/// Fails before the call reaches the real sink, or after a commit whose answer is lost.
+class FlakySink final : public Sink {
+ public:
+  FlakySink(std::unique_ptr<Sink> sink, Faults& faults) : sink_{std::move(sink)}, faults_{faults} {}
+
+  [[nodiscard]] Result<std::optional<Checkpoint>> open(const ProjectionSpec& spec) override {
+    if (faults_.strike()) return struck();
+    return sink_->open(spec);
+  }
+  [[nodiscard]] Result<void> begin() override {
+    if (faults_.strike()) return struck();
+    return sink_->begin();
+  }
+  [[nodiscard]] Result<void> load(std::span<const std::string_view> keys,
+                                  const OnRow& on_row) override {
+    if (faults_.strike()) return struck();
+    return sink_->load(keys, on_row);
+  }
+  [[nodiscard]] Result<void> put(const RowWrite& row) override {
+    if (faults_.strike()) return struck();
+    return sink_->put(row);
+  }
+  [[nodiscard]] Result<void> commit(const Checkpoint& checkpoint) override {
+    if (faults_.strike()) return struck();
+    auto done = sink_->commit(checkpoint);
+    if (!done) return done;
+    ++faults_.commits;
+    if (faults_.lost_answers > 0) {
+      --faults_.lost_answers;
+      return struck();
+    }
+    return done;
+  }
+  void abandon() noexcept override { sink_->abandon(); }
+  [[nodiscard]] bool atomic() const noexcept override { return sink_->atomic(); }
+  [[nodiscard]] std::string place() const override { return sink_->place(); }
+
+ private:
+  static std::unexpected<Error> struck() {
+    return fail(Errc::unavailable, "The sink was told to fail.");
+  }
+
+  std::unique_ptr<Sink> sink_;
+  Faults& faults_;
+};
+
+}  // namespace stele::projection::testing

@@ -1,0 +1,54 @@
+// What every sink must do. A new sink adds one line to its tests:
+//
+//   INSTANTIATE_TEST_SUITE_P(Sqlite, SinkSuite, ::testing::Values(&make_place));
+
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "projection/sink.h"
+#include "stele/event_store.h"
+
+namespace stele::projection::testing {
+
+/// An empty place for rows, removed when destroyed. Each sink that it makes connects to it.
+class SinkPlace {
+ public:
+  virtual ~SinkPlace() = default;
+  [[nodiscard]] virtual std::unique_ptr<Sink> make() = 0;
+};
+using MakePlace = std::unique_ptr<SinkPlace> (*)();
+
+class SinkSuite : public ::testing::TestWithParam<MakePlace> {
+ protected:
+  SinkSuite();
+  ~SinkSuite() override;
+
+  struct TestRow {
+    std::uint64_t position = 0;
+    std::string text;
+  };
+
+  /// A sink that was opened, and the checkpoint that it told.
+  struct Opened {
+    std::unique_ptr<Sink> sink;
+    std::optional<Checkpoint> held;
+  };
+  [[nodiscard]] Opened open();
+  /// One batch that writes `text` at `key`, as of `position`.
+  [[nodiscard]] Result<void> write(Sink& sink, std::string_view key, std::string_view text,
+                                   std::uint64_t position, bool erase = false);
+  [[nodiscard]] static std::optional<TestRow> find(Sink& sink, std::string_view key);
+  [[nodiscard]] Checkpoint at(std::uint64_t position) const;
+
+  std::unique_ptr<SinkPlace> place_;
+  ProjectionSpec spec_;
+};
+
+}  // namespace stele::projection::testing
