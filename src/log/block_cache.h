@@ -75,7 +75,7 @@ class BlockCache {
     [[nodiscard]] std::size_t memory_size() const;
 
    private:
-    void make_room(std::size_t needed, std::size_t size_max);
+    void make_room(std::size_t needed, std::size_t size_max, std::vector<BlockPtr>& evicted);
 
     mutable std::mutex mutex_;
     std::unordered_map<std::uint64_t, std::size_t> places_;  // Key to place in `ring_`.

@@ -3,8 +3,8 @@
 // each may be the last one before a crash.
 //
 //   step                                     a crash after it leaves
-//   1 write <20>.idx.tmp and <20>.seg.tmp    the open segment; leftovers are removed on opening
-//   2 sync both                              the same
+//   1 write <20>.seg.tmp, sync it              the open segment; leftovers are removed on opening
+//   2 write <20>.idx.tmp, sync it            the same
 //   3 rename .idx.tmp to .idx                the open segment and an index, which is ignored
 //   4 sync the folder                        the same, for sure
 //   5 rename .seg.tmp to .seg                the open or the sealed segment, whole, and its index
@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,11 @@ struct SealReport {
 /// `unavailable`. After an error of a `sync` the caller must not assume that a later one is good.
 [[nodiscard]] Result<SealReport> seal_segment(Disk& disk, const SealRequest& request,
                                               const MayGoOn& may_go_on);
+
+/// Writes an index beside its segment, so that it is there whole or not at all: temporary file,
+/// sync, rename, sync of the folder. Errors: `read_only`, `unavailable`.
+[[nodiscard]] Result<void> write_index(Disk& disk, const std::string& folder, Position first,
+                                       std::span<const std::byte> bytes);
 
 /// Removes what a crash may have left of sealing: names that end in ".tmp", and indexes without a
 /// segment of their name. Called on opening, before anything else looks at the folder. An index

@@ -59,10 +59,11 @@
 #include "log/disk.h"
 #include "log/format.h"
 #include "log/index_key.h"
+#include "log/index_run.h"
+#include "log/sealed_block.h"
+#include "log/sealed_page.h"
 
 namespace stele::log {
-
-class IndexRun;
 
 inline constexpr std::size_t sealed_block_size = 16 * 1'024;  ///< Raw bytes a block aims at.
 inline constexpr std::size_t sealed_block_header_size = 24;
@@ -142,15 +143,22 @@ class SealedSegment {
   [[nodiscard]] Result<void> verify() const;
 
  private:
-  SealedSegment() = default;
+  SealedSegment(Disk& disk, std::string folder, std::shared_ptr<BlockCache> cache);
 
   [[nodiscard]] Result<void> read_ends();
-  [[nodiscard]] Result<void> open_index() const;
-  [[nodiscard]] Result<void> rebuild_index(bool write) const;
-  [[nodiscard]] Result<BlockPtr> load_block(std::uint32_t number, std::uint32_t offset,
-                                            std::uint32_t stored, std::uint32_t raw, Ordinal first,
-                                            Ordinal end) const;
-  [[nodiscard]] Result<SealedFrame> frame_in(BlockPtr block, Ordinal ordinal) const;
+  [[nodiscard]] Result<void> read_footer(std::uint64_t size);
+  [[nodiscard]] IndexIdentity identity() const;
+  [[nodiscard]] Result<std::unique_ptr<IndexRun>> open_index() const;
+  [[nodiscard]] Result<void> rebuild_index() const;  // With mutex_ held, or before anyone reads.
+  [[nodiscard]] Result<std::vector<std::byte>> index_bytes(FrameView::Check check) const;
+  [[nodiscard]] PageReader table() const;
+  [[nodiscard]] Result<BlockEntry> entry_of(std::uint32_t number, Ordinal& end) const;
+  [[nodiscard]] Result<std::uint32_t> number_of(Ordinal ordinal) const;
+  [[nodiscard]] Result<BlockPtr> block(std::uint32_t number) const;
+  [[nodiscard]] Result<BlockPtr> load_block(std::uint32_t number, FrameView::Check check) const;
+  [[nodiscard]] Result<SealedFrame> frame_in(BlockPtr block, const FrameRef& at) const;
+  [[nodiscard]] Result<bool> is_of(Ordinal ordinal, std::string_view stream,
+                                   StreamEntry& entry) const;
   template <typename Ask>
   auto ask_index(const Ask& ask) const -> decltype(ask(std::declval<const IndexRun&>()));
 
@@ -161,8 +169,7 @@ class SealedSegment {
   std::shared_ptr<BlockCache> cache_;
   std::uint64_t cache_file_ = 0;
   SealedInfo info_;
-  std::uint32_t segment_seed_ = 0;
-  std::uint32_t log_seed_ = 0;
+  std::uint32_t seed_ = 0;  // The segment's.
   mutable std::atomic<bool> rebuilt_{false};
   mutable std::atomic<const IndexRun*> index_{nullptr};
   mutable std::mutex mutex_;

@@ -1,0 +1,274 @@
+#include "log/seal_segment.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "base/crc32c.h"
+#include "log/bytes.h"
+#include "log/index_builder.h"
+#include "log/sealed_block.h"
+#include "log/sealed_page.h"
+#include "log/sealed_segment.h"
+
+namespace stele::log {
+namespace {
+
+constexpr std::uint32_t entries_per_page = sealed_page_room / block_entry_size;
+constexpr std::string_view temporary = ".tmp";
+
+std::string temporary_path(const std::string& path) { return path + std::string{temporary}; }
+
+/// One run of sealing: reads the groups, writes the blocks, the table, the footer and the index.
+class Sealing {
+ public:
+  Sealing(Disk& disk, const SealRequest& request)
+      : disk_{&disk},
+        request_{&request},
+        path_{request.folder + "/" + segment_name(request.first)},
+        index_path_{request.folder + "/" + index_name(request.first)} {}
+
+  Result<SealReport> run(const MayGoOn& may_go_on) {
+    if (const auto begun = begin(); !begun) return std::unexpected{begun.error()};
+    builder_.emplace(header_.salt);
+    chain_.emplace(header_.chain);
+    while (next_ <= number(request_->last)) {
+      if (may_go_on && !may_go_on()) return report_;
+      if (const auto done = take_group(); !done) return std::unexpected{done.error()};
+    }
+    if (const auto done = flush(); !done) return std::unexpected{done.error()};
+    if (next_ != number(request_->last) + 1 || chain_->value() != request_->chain_after) {
+      return not_as_asked("its frames are not those that the log wrote");
+    }
+    if (const auto done = finish(); !done) return std::unexpected{done.error()};
+    if (const auto done = put_in_place(); !done) return std::unexpected{done.error()};
+    report_.outcome = SealOutcome::sealed;
+    return report_;
+  }
+
+  // As far as the disk lets us; the next opening removes the rest.
+  void remove_temporaries() {
+    out_.reset();
+    (void)disk_->remove(temporary_path(path_));
+    (void)disk_->remove(temporary_path(index_path_));
+  }
+
+ private:
+  Result<void> begin() {
+    auto in = disk_->open(path_, OpenMode::read);
+    if (!in) return std::unexpected{in.error()};
+    in_ = std::move(*in);
+    std::array<std::byte, segment_header_size> head;
+    if (const auto read = in_->read_at(0, head); !read) return std::unexpected{read.error()};
+    const auto header = decode_segment_header(head, path_);
+    if (!header) return std::unexpected{header.error()};
+    if (header->kind != SegmentKind::open) return not_as_asked("it is sealed already");
+    if (header->first != request_->first) return not_as_asked("it begins elsewhere");
+    header_ = *header;
+    seed_ = segment_seed(header_.salt, header_.first);
+    next_ = number(header_.first);
+    group_ = header_.first_group;
+    const auto size = in_->size();
+    if (!size) return std::unexpected{size.error()};
+    in_size_ = *size;
+    auto out = disk_->open(temporary_path(path_), OpenMode::create);
+    if (!out) return std::unexpected{out.error()};
+    out_ = std::move(*out);
+    SegmentHeader sealed = header_;
+    sealed.kind = SegmentKind::sealed;
+    return write(encode(sealed));
+  }
+
+  std::unexpected<Error> not_as_asked(std::string_view why) const {
+    return fail(Errc::corrupt, "The segment \"" + path_ +
+                                   "\" cannot be sealed: " + std::string{why} + " (at position " +
+                                   std::to_string(next_) + "). Run \"stele verify\" on the log.");
+  }
+
+  Result<void> write(std::span<const std::byte> bytes) {
+    auto done = out_->write_at(out_size_, bytes);
+    out_size_ += bytes.size();
+    return done;
+  }
+
+  Result<void> take_group() {
+    std::array<std::byte, group_header_size> head;
+    if (in_at_ + head.size() > in_size_) return not_as_asked("it ends too early");
+    if (const auto read = in_->read_at(in_at_, head); !read) return std::unexpected{read.error()};
+    GroupHeader group;
+    const bool right = decode_group_header(head, header_.salt, seed_, group) &&
+                       group.number == group_ && group.size >= head.size() &&
+                       in_at_ + group.size <= in_size_;
+    if (!right) return not_as_asked("a group in it is damaged");
+    group_bytes_.resize(group.size - head.size());
+    if (const auto read = in_->read_at(in_at_ + head.size(), group_bytes_); !read) {
+      return std::unexpected{read.error()};
+    }
+    in_at_ += padded(group.size);
+    ++group_;
+    for (std::span<const std::byte> rest{group_bytes_}; !rest.empty();) {
+      const auto frame = FrameView::parse(rest, log_seed(header_.salt));
+      if (!frame) return std::unexpected{frame.error()};
+      if (number(frame->first()) != next_) return not_as_asked("a frame is not in its place");
+      if (const auto done = take_frame(*frame); !done) return std::unexpected{done.error()};
+      rest = rest.subspan(frame->size());
+    }
+    return {};
+  }
+
+  Result<void> take_frame(const FrameView& frame) {
+    if (!block_.empty() && block_.size() + frame.size() > sealed_block_size) {
+      if (const auto done = flush(); !done) return std::unexpected{done.error()};
+    }
+    if (block_.empty()) {
+      entry_ = {.number = static_cast<std::uint32_t>(table_.size()),
+                .offset = static_cast<std::uint32_t>(out_size_),
+                .first = static_cast<Ordinal>(next_ - number(header_.first))};
+    }
+    block_.insert(block_.end(), frame.bytes().begin(), frame.bytes().end());
+    builder_->add(frame, entry_.number);
+    chain_->add(frame.bytes());
+    next_ += frame.event_count();
+    ++frames_;
+    report_.size_before += frame.size();
+    last_recorded_at_ = frame.recorded_at();
+    return {};
+  }
+
+  Result<void> flush() {
+    if (block_.empty()) return {};
+    const std::vector<std::byte> packed = pack_block(block_, entry_, seed_);
+    table_.push_back(entry_);
+    block_.clear();
+    return write(packed);
+  }
+
+  Result<void> finish() {
+    const std::uint64_t table_at = out_size_;
+    std::vector<Ordinal> fences;
+    for (std::size_t i = 0; i < table_.size(); i += entries_per_page) {
+      std::array<std::byte, sealed_page_size> page{};
+      for (std::size_t n = 0; n < entries_per_page && i + n < table_.size(); ++n) {
+        std::byte* const at = page.data() + n * block_entry_size;
+        const BlockEntry& entry = table_[i + n];
+        store(at, entry.offset);
+        store(at + 4, entry.first);
+        store(at + 8, entry.stored);
+        store(at + 12, entry.raw);
+      }
+      finish_page(page, static_cast<std::uint32_t>(fences.size()), seed_);
+      fences.push_back(table_[i].first);
+      if (const auto done = write(page); !done) return std::unexpected{done.error()};
+    }
+    const bool fits = fences.size() <= sealed_table_pages_max && out_size_ <= 0xFFFF'FFFF;
+    if (!fits) return not_as_asked("it is too large");
+    return write_footer(table_at, fences);
+  }
+
+  Result<void> write_footer(std::uint64_t table_at, const std::vector<Ordinal>& fences) {
+    std::array<std::byte, sealed_footer_size> foot{};
+    std::byte* const at = foot.data();
+    std::memcpy(at, "STELEEND", 8);
+    store(at + 8, events());
+    store(at + 12, frames_);
+    store(at + 16, static_cast<std::uint32_t>(table_.size()));
+    store(at + 20, static_cast<std::uint32_t>(table_at));
+    store(at + 24, report_.size_before);
+    store(at + 32, number(header_.first));
+    store(at + 40, request_->next_group);
+    store(at + 48, micros(last_recorded_at_));
+    const ChainHash chain = chain_->value();
+    std::memcpy(at + 56, chain.data(), chain.size());
+    store(at + 72, static_cast<std::uint32_t>(fences.size()));
+    for (std::size_t i = 0; i < fences.size(); ++i) store(at + 76 + 4 * i, fences[i]);
+    store(at + foot.size() - 4, crc32c(at, foot.size() - 4, seed_));
+    return write(foot);
+  }
+
+  [[nodiscard]] std::uint32_t events() const {
+    return static_cast<std::uint32_t>(next_ - number(header_.first));
+  }
+
+  // Steps 1 to 6 of seal_segment.h.
+  Result<void> put_in_place() {
+    const std::vector<std::byte> index = builder_->build({.first = header_.first,
+                                                          .chain_after = chain_->value(),
+                                                          .events = events(),
+                                                          .frames = frames_,
+                                                          .seed = seed_});
+    report_.size_after = out_size_;
+    report_.index_size = index.size();
+    if (const auto done = out_->sync(); !done) return std::unexpected{done.error()};
+    if (const auto done = write_index(*disk_, request_->folder, request_->first, index); !done) {
+      return std::unexpected{done.error()};
+    }
+    if (const auto done = disk_->rename(temporary_path(path_), path_); !done) {
+      return std::unexpected{done.error()};
+    }
+    return disk_->sync_folder(request_->folder);
+  }
+
+  Disk* disk_;
+  const SealRequest* request_;
+  std::string path_;
+  std::string index_path_;
+  std::unique_ptr<File> in_;
+  std::unique_ptr<File> out_;
+  std::uint64_t in_size_ = 0;
+  std::uint64_t in_at_ = segment_header_size;
+  std::uint64_t out_size_ = 0;
+  SegmentHeader header_;
+  std::uint32_t seed_ = 0;
+  std::uint64_t next_ = 0;  // The position that is expected next.
+  std::uint64_t group_ = 0;
+  std::uint32_t frames_ = 0;
+  Timestamp last_recorded_at_{};
+  std::vector<std::byte> group_bytes_;
+  std::vector<std::byte> block_;
+  BlockEntry entry_;
+  std::vector<BlockEntry> table_;
+  std::optional<IndexBuilder> builder_;
+  std::optional<FrameChain> chain_;
+  SealReport report_;
+};
+
+}  // namespace
+
+Result<void> write_index(Disk& disk, const std::string& folder, Position first,
+                         std::span<const std::byte> bytes) {
+  const std::string path = folder + "/" + index_name(first);
+  auto file = disk.open(temporary_path(path), OpenMode::create);
+  if (!file) return std::unexpected{file.error()};
+  auto done = (*file)->write_at(0, bytes);
+  if (done) done = (*file)->sync();
+  if (done) done = disk.rename(temporary_path(path), path);
+  if (!done) {
+    (void)disk.remove(temporary_path(path));
+    return done;
+  }
+  return disk.sync_folder(folder);
+}
+
+Result<SealReport> seal_segment(Disk& disk, const SealRequest& request, const MayGoOn& may_go_on) {
+  Sealing sealing{disk, request};
+  auto report = sealing.run(may_go_on);
+  if (!report || report->outcome != SealOutcome::sealed) sealing.remove_temporaries();
+  return report;
+}
+
+Result<void> remove_seal_leftovers(Disk& disk, const std::string& folder) {
+  const auto names = disk.list(folder);
+  if (!names) return std::unexpected{names.error()};
+  for (const std::string& name : *names) {
+    bool left_over = name.ends_with(temporary);
+    if (const Position first = position_in_name(name, ".idx"); first != Position{}) {
+      left_over = !std::ranges::binary_search(*names, segment_name(first));
+    }
+    if (!left_over) continue;
+    if (const auto gone = disk.remove(folder + "/" + name); !gone) return gone;
+  }
+  return {};
+}
+
+}  // namespace stele::log
