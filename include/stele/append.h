@@ -90,7 +90,7 @@ struct Appended {
   Position first{};
   Position last{};
   Timestamp recorded_at{};
-  std::vector<StreamState> streams;  ///< After the append; in the order of the request.
+  std::vector<StreamState> streams = {};  ///< After the append; in the order of the request.
   bool replayed = false;             ///< The id was known: this is the first answer again.
 };
 
