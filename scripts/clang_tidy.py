@@ -20,7 +20,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOL = "clang-tidy-19"
 INCLUDE = re.compile(rb'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
-SEARCH = [ROOT / "include", ROOT / "src", ROOT / "apps", ROOT]
+SEARCH = [ROOT / "include", ROOT / "src", ROOT / "apps", *(ROOT / "apps").glob("*/"), ROOT]
 
 
 def closure(source):

@@ -1,0 +1,235 @@
+#include "command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "service/exit_code.h"
+
+namespace stele::program {
+namespace {
+
+constexpr const char* intro =
+    "Stele: an event-sourcing and CQRS engine. One durable log, and as many read models as "
+    "needed.\n"
+    "Verbs talk to a running server (--url, STELE_URL); with --data they open the folder "
+    "themselves.\n";
+
+constexpr const char* exit_codes =
+    "Ends with: 0 done, 1 failed, 2 usage, 3 conflict or rejected, 4 not found, 5 data held by\n"
+    "another process, 6 corrupt, 7 diverged, 8 read-only or full, 9 sync failed, 10 not "
+    "reachable,\n130 interrupted.";
+
+/// Builds the parser; each verb leaves its options in `out` when it is the one that was given.
+class Grammar {
+ public:
+  explicit Grammar(CommandLine& out) : out_{out}, app_{intro, "stele"} {
+    app_.footer(exit_codes);
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", std::string{"stele "} + STELE_VERSION);
+    if (const char* url = std::getenv("STELE_URL"); url != nullptr && *url != '\0') url_ = url;
+    serve();
+    append();
+    read();
+    tail();
+    stream();
+    import_file();
+    verify();
+    repair();
+    doctor();
+    bench();
+  }
+
+  int parse(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      const int code = app_.exit(error);
+      return code == 0 ? 0 : service::exit_usage;
+    }
+    chosen_();
+    return -1;
+  }
+
+ private:
+  /// A verb whose options live until the line is parsed, and then go to `out_`.
+  template <typename Options>
+  std::pair<CLI::App*, Options&> verb(CLI::App& parent, const char* name, const char* help) {
+    CLI::App* app = parent.add_subcommand(name, help);
+    auto options = std::make_shared<Options>();
+    app->add_flag("--json", out_.json, "One JSON object on stdout; failures as a problem object");
+    app->callback([this, options] { chosen_ = [this, options] { out_.verb = *options; }; });
+    return {app, *options};
+  }
+
+  void add_target(CLI::App& app, Target& target) {
+    target.url = url_;
+    auto* url =
+        app.add_option("--url", target.url, "The server (STELE_URL)")->capture_default_str();
+    app.add_option("--data", target.data, "Open this folder instead of asking a server")
+        ->excludes(url);
+  }
+
+  static void add_filter(CLI::App& app, ReadOptions& options) {
+    app.add_option("--category", options.categories, "Events of one of these categories");
+    app.add_option("--type", options.types, "Events of one of these types");
+    app.add_option("--tag", options.tags, "Events that have all of these tags");
+  }
+
+  static void add_settings(CLI::App& app, ServeOptions& options) {
+    const auto setting = [&app, &options](const char* flag, const char* name, const char* help) {
+      app.add_option_function<std::string>(
+          flag,
+          [&options, name](const std::string& value) { options.flags.emplace_back(name, value); },
+          help);
+    };
+    setting("--data", "serve.data", "The data folder (./data)");
+    setting("--listen", "serve.listen", "HOST:PORT (127.0.0.1:8420); port 0 = any free one");
+    setting("--role", "serve.roles", "What this process does: api,projector (both)");
+    app.add_option("--config", options.config, "The TOML file (STELE_CONFIG, ./stele.toml)");
+    app.add_flag_callback(
+        "--read-only", [&options] { options.flags.emplace_back("serve.read_only", "true"); },
+        "Take no commands and no appends");
+  }
+
+  void serve() {
+    auto [app, options] = verb<ServeOptions>(app_, "serve", "Run the server in the foreground");
+    add_settings(*app, options);
+    app->footer(
+        "Prints \"ready http://HOST:PORT\" on stdout when it is. Ends in order, with 0, on\n"
+        "SIGTERM and SIGINT. A setting comes from a flag, else a variable STELE_..., else "
+        "the\nfile, else its default; `stele doctor` shows which.");
+  }
+
+  void append() {
+    auto [app, options] = verb<AppendOptions>(app_, "append", "Append one event, or many");
+    auto* stream = app->add_option("stream", options.stream, "The stream, such as account-42");
+    auto* type = app->add_option("type", options.type, "The event's type, such as MoneyDeposited");
+    app->add_option("payload", options.data, "The event's data; - reads standard input")
+        ->capture_default_str();
+    auto* many = app->add_flag("--ndjson", options.ndjson,
+                               "Requests of POST /v1/append from standard input, one a line");
+    many->excludes(stream)->excludes(type);
+    app->add_option("--expected", options.expected,
+                    "What the stream must be: any, none, some, VERSION or VERSION:TIP")
+        ->capture_default_str();
+    app->add_option("--tag", options.tags, "A tag; may be given again");
+    app->add_option("--metadata", options.metadata, "A JSON object");
+    app->add_option("--content-type", options.content_type,
+                    "Of the data, when it is not application/json");
+    app->add_option("--id", options.id, "The append's UUID, so that it can be repeated safely");
+    add_target(*app, options.target);
+    app->callback([this, &options = options, callback = chosen_of(options)] {
+      if (!options.ndjson && (options.stream.empty() || options.type.empty())) {
+        throw CLI::RequiredError("STREAM and TYPE, or --ndjson,");
+      }
+      callback();
+    });
+  }
+
+  void read() {
+    auto [app, options] = verb<ReadOptions>(app_, "read", "Read events in the order of the log");
+    app->add_option("--after", options.after, "After this position")->capture_default_str();
+    app->add_option("--limit", options.limit, "At most so many events")->capture_default_str();
+    add_filter(*app, options);
+    add_target(*app, options.target);
+  }
+
+  void tail() {
+    auto [app, options] =
+        verb<ReadOptions>(app_, "tail", "Print events as they are appended, until Ctrl-C");
+    options.follow = true;
+    app->add_option("--after", options.start, "After this position (default: the log's end)");
+    add_filter(*app, options);
+    add_target(*app, options.target);
+  }
+
+  void stream() {
+    auto [app, options] = verb<StreamOptions>(app_, "stream", "Read one stream");
+    app->add_option("stream", options.stream, "The stream, such as account-42")->required();
+    app->add_option("--after", options.after, "After (backward: before) this version")
+        ->capture_default_str();
+    app->add_option("--limit", options.limit, "At most so many events")->capture_default_str();
+    app->add_flag("--backward", options.backward, "Newest first");
+    add_target(*app, options.target);
+  }
+
+  void import_file() {
+    auto [app, options] =
+        verb<ImportVerbOptions>(app_, "import", "Turn the records of a file into commands");
+    app->add_option("input", options.input, "The file")->required();
+    app->add_option("--map", options.mapping, "The mapping (TOML): docs/guides/import.md")
+        ->required();
+    app->add_flag("--check", options.check, "Read the whole file and send nothing");
+    add_target(*app, options.target);
+    app->footer(
+        "Nothing is sent before the whole file was found to fit the mapping. An import that\n"
+        "was cut off goes on when it is started again: nothing is done twice.");
+  }
+
+  void verify() {
+    auto [app, options] =
+        verb<VerifyOptions>(app_, "verify", "Check every byte of a log against its checksums");
+    app->add_option("--data", options.data, "The data folder")->capture_default_str();
+  }
+
+  void repair() {
+    auto [app, options] = verb<RepairOptions>(
+        app_, "repair", "Cut a damaged log at its last sound append and start a new epoch");
+    app->add_option("--data", options.data, "The data folder")->capture_default_str();
+    app->add_flag("--yes", options.yes, "Do it; without this it only says what would be lost");
+  }
+
+  void doctor() {
+    auto [app, options] =
+        verb<DoctorOptions>(app_, "doctor", "Show the settings in force, and check what they name");
+    options.url = url_;
+    add_settings(*app, options.settings);
+    app->add_option("--url", options.url, "The server to ask (STELE_URL)")->capture_default_str();
+  }
+
+  void bench() {
+    CLI::App* bench = app_.add_subcommand("bench", "Measure the log beside the disk and SQLite");
+    bench->require_subcommand(1);
+    {
+      auto [app, options] =
+          verb<bench::BenchAppendOptions>(*bench, "append", "Durable appends, beside fdatasync");
+      app->add_option("--writers", options.writers, "Writers at once")->capture_default_str();
+      app->add_option("--batch", options.batch, "Events in one append")->capture_default_str();
+      app->add_option("--seconds", options.seconds, "Time to measure")->capture_default_str();
+      app->add_option("--inflight", options.inflight,
+                      "Appends on their way per writer; 0 = blocking calls")
+          ->capture_default_str();
+      app->add_option("--size", options.size, "Bytes of an event's data")->capture_default_str();
+      app->add_option("--data", options.data, "The folder (default: a new one, then removed)");
+    }
+    auto [app, options] = verb<bench::BenchReadOptions>(*bench, "read", "Reads, beside SQLite");
+    app->add_option("--events", options.events, "Events to read")->capture_default_str();
+    app->add_option("--data", options.data, "The folder (default: a new one, then removed)");
+  }
+
+  /// What `verb` does when the line names it, for verbs that check more first.
+  template <typename Options>
+  std::function<void()> chosen_of(Options& options) {
+    return [this, &options] { chosen_ = [this, copy = options] { out_.verb = copy; }; };
+  }
+
+  CommandLine& out_;
+  CLI::App app_;
+  std::string url_ = "http://127.0.0.1:8420";
+  std::function<void()> chosen_;
+};
+
+}  // namespace
+
+std::variant<CommandLine, int> parse_command_line(int argc, char** argv) {
+  CommandLine line;
+  Grammar grammar{line};
+  const int code = grammar.parse(argc, argv);
+  if (code >= 0) return code;
+  return line;
+}
+
+}  // namespace stele::program

@@ -1,0 +1,91 @@
+// What the command line asks for, one struct for each verb. command_line.cpp fills them in.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "bench_append.h"
+#include "bench_read.h"
+
+namespace stele::program {
+
+/// Where a client verb finds its log: a running server, or a folder that it opens itself.
+struct Target {
+  std::string url = "http://127.0.0.1:8420";
+  std::optional<std::string> data = std::nullopt;
+};
+
+struct ServeOptions {
+  /// Settings by their dotted names, as flags gave them: {"serve.listen", "127.0.0.1:9000"}.
+  std::vector<std::pair<std::string, std::string>> flags = {};
+  std::optional<std::string> config = std::nullopt;
+};
+
+struct AppendOptions {
+  Target target;
+  bool ndjson = false;  ///< Requests from standard input; the members below are then unused.
+  std::string stream;
+  std::string type;
+  std::string data = "{}";  ///< "-" = standard input.
+  std::string expected = "any";
+  std::vector<std::string> tags = {};
+  std::string metadata = {};
+  std::string content_type = {};
+  std::string id = {};
+};
+
+struct ReadOptions {
+  Target target;
+  std::uint64_t after = 0;
+  std::uint64_t limit = 100;
+  std::vector<std::string> categories = {};
+  std::vector<std::string> types = {};
+  std::vector<std::string> tags = {};
+  bool follow = false;                                ///< tail
+  std::optional<std::uint64_t> start = std::nullopt;  ///< tail: `--after`; none = the log's end.
+};
+
+struct StreamOptions {
+  Target target;
+  std::string stream;
+  std::uint64_t after = 0;
+  std::uint64_t limit = 100;
+  bool backward = false;
+};
+
+struct ImportVerbOptions {
+  Target target;
+  std::string mapping;
+  std::string input;
+  bool check = false;
+};
+
+struct VerifyOptions {
+  std::string data = "./data";
+};
+
+struct RepairOptions {
+  std::string data = "./data";
+  bool yes = false;
+};
+
+struct DoctorOptions {
+  ServeOptions settings;
+  std::string url;
+};
+
+using Verb = std::variant<ServeOptions, AppendOptions, ReadOptions, StreamOptions,
+                          ImportVerbOptions, VerifyOptions, RepairOptions, DoctorOptions,
+                          bench::BenchAppendOptions, bench::BenchReadOptions>;
+
+struct CommandLine {
+  Verb verb;
+  bool json = false;
+};
+
+}  // namespace stele::program
