@@ -213,8 +213,17 @@ void CommandProcessor::Impl::decide(Job& job) {
   }
   const Context context{.now = now, .occurred_at = occurred_at, .key = job.call.key};
   ++job.attempts;
-  const Decision decision =
-      job.call.command->decide(std::span{states}.first(count), job.call.body.get(), context);
+  Decision decision;
+  try {
+    decision =
+        job.call.command->decide(std::span{states}.first(count), job.call.body.get(), context);
+  } catch (...) {  // The rules are the user's; one that throws must not take the others along.
+    return finish(job,
+                  Error{.code = Errc::internal,
+                        .message = "The decider of \"" + std::string{job.call.decider->category} +
+                                   "\" threw an exception at the command " +
+                                   std::string{job.call.command->name} + "."});
+  }
   job.rejection.reset();
   if (decision.rejection() != nullptr) job.rejection = *decision.rejection();
   if (auto noted = note_events(job, decision, now); !noted) {
