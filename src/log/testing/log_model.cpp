@@ -38,6 +38,27 @@ std::vector<std::string> tags_of(const EventView& event) {
   return tags;
 }
 
+bool as_expected(const Expected& expected, std::uint64_t version, Tip tip) {
+  switch (expected.kind) {
+    case Expected::Kind::any:
+      return true;
+    case Expected::Kind::none:
+      return version == 0;
+    case Expected::Kind::some:
+      return version != 0;
+    case Expected::Kind::exactly:
+      return version == number(expected.version) && (!expected.tip || *expected.tip == tip);
+  }
+  return false;
+}
+
+bool matches(const QueryItem& item, const Found& event) {
+  return (item.types.empty() || std::ranges::count(item.types, event.type) > 0) &&
+         std::ranges::all_of(item.tags, [&](const std::string& tag) {
+           return std::ranges::count(event.tags, tag) > 0;
+         });
+}
+
 class Comparison {
  public:
   Comparison(const Log& log, const Facts& facts) : log_{log}, facts_{facts} {}
@@ -167,6 +188,30 @@ class Comparison {
       if (found != contents || indexes.back() - indexes.front() + 1 != indexes.size()) {
         complain("Append " + id.text() + " is not there whole: " + std::to_string(found.size()) +
                  " events of " + std::to_string(contents.size()) + ".");
+      }
+      check_demands(*asked->second, indexes.front());
+    }
+  }
+
+  // What the append demanded was true at its place, the events before `place`.
+  void check_demands(const Planned& planned, std::size_t place) {
+    for (const PlannedStream& stream : planned.streams) {
+      const auto& indexes = streams_[stream.name];
+      const auto before =
+          static_cast<std::size_t>(std::ranges::lower_bound(indexes, place) - indexes.begin());
+      const Tip tip = before == 0 ? Tip{} : tip_of(events_[indexes[before - 1]].id);
+      if (!as_expected(stream.expected, before, tip)) {
+        complain("Append " + planned.id.text() + " was accepted while \"" + stream.name +
+                 "\" was not as it expected.");
+      }
+    }
+    if (!planned.condition) return;
+    for (std::size_t i = number(planned.condition->after); i < place; ++i) {
+      for (const QueryItem& item : planned.condition->fail_if) {
+        if (matches(item, events_[i])) {
+          complain("Append " + planned.id.text() + " was accepted against its condition.");
+          return;
+        }
       }
     }
   }
@@ -343,7 +388,14 @@ void LogModel::answered(const AppendId& id, const Result<AppendOutcome>& outcome
   if (const auto* conflict = std::get_if<Conflict>(&*outcome)) {
     if (known) complain_unlocked("Append " + id.text() + " was accepted and is now refused.");
     facts_.refused.insert(id);
+    if (conflict->streams.empty() && !conflict->condition_position) {
+      complain_unlocked("Append " + id.text() + " was refused for no reason.");
+    }
     for (const StreamConflict& one : conflict->streams) {
+      if (as_expected(planned.streams[one.index].expected, number(one.found.version),
+                      one.found.tip)) {
+        complain_unlocked("Append " + id.text() + " was refused, but a stream was as expected.");
+      }
       facts_.told.insert({.stream = planned.streams[one.index].name,
                           .version = one.found.version,
                           .tip = one.found.tip});

@@ -215,6 +215,10 @@ bool LogScript::groups() {
     }
   }
   bool done = list.size() == 6;
+  // Refused on a state that is only staged: the answer must wait for it.
+  done = done && ask(plan({{.name = "account-10",
+                            .expected = Expected::exactly(Version{78}),
+                            .events = events(1, 10)}}));
   (void)opened_->log().tick();
   std::vector<Completion> completions;
   std::size_t answers = 0;
