@@ -148,7 +148,7 @@ TEST(Idempotency, DependsOnTheMeaningOfACommandNotOnItsSpelling) {
   EXPECT_EQ(first.first, id_of(R"({"to":"2","amount":3})", elsewhere).first);
   EXPECT_NE(first.second, id_of(R"({"to":"2","amount":3})", elsewhere).second);
   for (const auto part : {&decide::IdempotencyScope::tenant, &decide::IdempotencyScope::caller,
-                     &decide::IdempotencyScope::idempotency_key}) {
+                          &decide::IdempotencyScope::idempotency_key}) {
     auto changed = scope;
     changed.*part = "other";
     EXPECT_NE(first.first, id_of(R"({"to":"2","amount":3})", changed).first);

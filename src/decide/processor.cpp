@@ -42,7 +42,6 @@ void CommandProcessor::Impl::submit(CommandCall call, Answer answer) {
   job->id = call.options.id.value_or(AppendId{});
   // On the caller's thread: writing the body costs more than the decision.
   job->digest = call.options.digest ? *call.options.digest : digest_of(call);
-  job->deadline = parts_.clock->now() + call.options.timeout;
   job->call = std::move(call);
 
   std::optional<Error> refusal;

@@ -31,6 +31,7 @@ Job* CommandProcessor::Impl::find(JobToken token) {
 void CommandProcessor::Impl::accept(std::unique_ptr<Job> given) {
   Job& job = *given;
   job.token = next_token_++;
+  job.deadline = tick() + job.call.options.timeout;  // By the clock that never goes back.
   jobs_.emplace(job.token, std::move(given));
   if (!job.idempotent) {
     job.id = make_uuid_v7(tick(), *random_);

@@ -62,7 +62,11 @@ class Processor : public ::testing::Test {
     return options;
   }
 
+  ManualClock clock_;
   std::unique_ptr<EventStore> store_ = make_memory_store();
+  testing::GatedStore gated_{*store_};
+  testing::FaultyStore faulty_{*store_};
+  std::unique_ptr<SnapshotStore> snapshots_ = make_memory_snapshots();
   ProcessorParts parts_{.store = store_.get(), .clock = &system_clock()};
   std::unique_ptr<CommandProcessor> processor_;
 };
@@ -196,8 +200,7 @@ TEST_F(Processor, SaysCorruptWhenAnEventDoesNotDecode) {
 }
 
 TEST_F(Processor, StampsTimeAndMetadata) {
-  ManualClock clock;
-  parts_.clock = &clock;
+  parts_.clock = &clock_;
   CommandOptions options;
   options.actor = "ann";
   options.correlation_id = "c-1";
@@ -210,22 +213,21 @@ TEST_F(Processor, StampsTimeAndMetadata) {
             R"({"correlation_id":"c-1","causation_id":"c-0","traceparent":"00-ab","actor":"ann",)"
             R"("occurred_at":"2001-08-28T12:00:00.000000Z"})");
   const auto stamped = std::get<Accepted>(result).find<Stamped>();
-  EXPECT_EQ(stamped->now, clock.now());
+  EXPECT_EQ(stamped->now, clock_.now());
   EXPECT_EQ(stamped->occurred_at, options.occurred_at);
   EXPECT_EQ(stamped->key, "1");
   const auto page = store_->read_all(Position{}, Filter{.tags = {"note:n"}}, 10);
   EXPECT_EQ(page->events.size(), 1U);
 
-  clock.set(500);  // The clock jumps back: the processor's time does not.
+  clock_.set(500);  // The clock jumps back: the processor's time does not.
   const auto later = send("1", Stamp{"m"});
   EXPECT_EQ(std::get<Accepted>(later).find<Stamped>()->now, stamped->now);
 }
 
 TEST_F(Processor, RefusesAnOccurredAtMoreThanFiveMinutesAhead) {
-  ManualClock clock;
-  parts_.clock = &clock;
+  parts_.clock = &clock_;
   CommandOptions options;
-  options.occurred_at = clock.now() + occurred_ahead_max;
+  options.occurred_at = clock_.now() + occurred_ahead_max;
   EXPECT_EQ(code_of(send("1", Deposit{1}, options)), "accepted");
   options.occurred_at = *options.occurred_at + 1us;
   EXPECT_EQ(code_of(send("1", Deposit{1}, options)), "invalid");
@@ -276,7 +278,7 @@ TEST_F(Processor, EvictsStatesBeyondItsBoundAndLoadsThemAgain) {
 }
 
 TEST_F(Processor, RefusesWhenTooManyWait) {
-  testing::GatedStore gated{*store_};
+  auto& gated = gated_;
   parts_.store = &gated;
   parts_.limits.commands_max = 4;
   gated.close();
@@ -292,7 +294,7 @@ TEST_F(Processor, RefusesWhenTooManyWait) {
 }
 
 TEST_F(Processor, PipelinesAHotStreamWithoutWaitingForDurability) {
-  testing::GatedStore gated{*store_};
+  auto& gated = gated_;
   parts_.store = &gated;
   gated.close();  // Takes appends, answers none.
   std::latch all{100};
@@ -314,7 +316,7 @@ TEST_F(Processor, PipelinesAHotStreamWithoutWaitingForDurability) {
 }
 
 TEST_F(Processor, AnswersARejectionOnlyWhenItsStateIsDurable) {
-  testing::GatedStore gated{*store_};
+  auto& gated = gated_;
   parts_.store = &gated;
   ASSERT_EQ(code_of(send("1", Deposit{10})), "accepted");
   gated.close();
@@ -334,7 +336,7 @@ TEST_F(Processor, AnswersARejectionOnlyWhenItsStateIsDurable) {
 }
 
 TEST_F(Processor, SaysOutcomeUnknownWhenTheDeadlinePassesAndReplaysLater) {
-  testing::GatedStore gated{*store_};
+  auto& gated = gated_;
   parts_.store = &gated;
   gated.close();
   auto options = idempotent(3);
@@ -347,7 +349,7 @@ TEST_F(Processor, SaysOutcomeUnknownWhenTheDeadlinePassesAndReplaysLater) {
 }
 
 TEST_F(Processor, PassesOnAnUnknownOutcomeAndForgetsWhatItStaged) {
-  testing::FaultyStore faulty{*store_};
+  auto& faulty = faulty_;
   parts_.store = &faulty;
   ASSERT_EQ(code_of(send("1", Deposit{10})), "accepted");
   faulty.lose_answers(1);  // Stored, but the answer is lost.
@@ -360,7 +362,7 @@ TEST_F(Processor, PassesOnAnUnknownOutcomeAndForgetsWhatItStaged) {
 }
 
 TEST_F(Processor, GivesUpAfterManyConflictsWithOverloaded) {
-  testing::FaultyStore faulty{*store_};
+  auto& faulty = faulty_;
   parts_.store = &faulty;
   parts_.limits.attempts_max = 3;
   faulty.conflict(3);
@@ -369,7 +371,7 @@ TEST_F(Processor, GivesUpAfterManyConflictsWithOverloaded) {
 }
 
 TEST_F(Processor, DoesNotPipelineAfterAConflictUntilAnAppendIsDurable) {
-  testing::GatedStore gated{*store_};
+  auto& gated = gated_;
   parts_.store = &gated;
   ASSERT_EQ(code_of(send("1", Deposit{1})), "accepted");
   write_foreign("account-1", 1);
@@ -394,8 +396,8 @@ TEST_F(Processor, DoesNotPipelineAfterAConflictUntilAnAppendIsDurable) {
 }
 
 TEST_F(Processor, UsesASnapshotThatTheLogConfirms) {
-  const auto snapshots = make_memory_snapshots();
-  parts_.snapshots = snapshots.get();
+  auto* const snapshots = snapshots_.get();
+  parts_.snapshots = snapshots;
   parts_.limits.snapshot_events = 10;
   for (int i = 0; i < 25; ++i) ASSERT_EQ(code_of(send("1", Deposit{1})), "accepted");
   processor_.reset();
@@ -405,8 +407,8 @@ TEST_F(Processor, UsesASnapshotThatTheLogConfirms) {
 }
 
 TEST_F(Processor, IgnoresASnapshotThatDoesNotFit) {
-  const auto snapshots = make_memory_snapshots();
-  parts_.snapshots = snapshots.get();
+  auto* const snapshots = snapshots_.get();
+  parts_.snapshots = snapshots;
   ASSERT_EQ(code_of(send("1", Deposit{5})), "accepted");
   const StreamState at = *store_->stream_tip("account-1");
   const Snapshot good{.category = "account",
