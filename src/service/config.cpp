@@ -1,5 +1,6 @@
 #include "service/config.h"
 
+#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,9 +11,6 @@
 #include <fstream>
 #include <numeric>
 #include <sstream>
-
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
 
 namespace stele::service {
 namespace {
@@ -222,16 +220,16 @@ Result<std::vector<Setting>> read_file(const std::string& path) {
   text << in.rdbuf();
   if (!in) return fail(Errc::unavailable, "The configuration file \"" + path + "\" can't be read.");
 
-  const toml::parse_result parsed = toml::parse(text.str(), path);
-  if (!parsed) {
-    const auto& where = parsed.error().source().begin;
+  std::vector<Setting> out;
+  try {
+    flatten(toml::parse(text.str(), path), "", out, path);
+  } catch (const toml::parse_error& error) {
+    const auto& where = error.source().begin;
     return fail(Errc::invalid, "The configuration file \"" + path + "\" is not TOML at line " +
                                    std::to_string(where.line) + ", column " +
                                    std::to_string(where.column) + ": " +
-                                   std::string{parsed.error().description()} + ".");
+                                   std::string{error.description()} + ".");
   }
-  std::vector<Setting> out;
-  flatten(parsed.table(), "", out, path);
   return out;
 }
 

@@ -1,0 +1,185 @@
+// A whole small service, driven over HTTP: from the command to the read model, over restarts.
+
+#include "stele/service.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "observe/logger.h"
+#include "serve/testing/raw_client.h"
+
+namespace stele {
+namespace {
+
+struct Added {
+  std::int64_t amount = 0;
+  std::int64_t total_after = 0;
+};
+STELE_DESCRIBE(Added, amount, total_after);
+
+struct Add {
+  std::int64_t amount = 0;
+  std::optional<Timestamp> occurred_at;
+};
+STELE_DESCRIBE(Add, amount, occurred_at);
+
+struct Tally {
+  static constexpr auto category = "tally";
+  static constexpr int state_version = 1;
+  using Events = stele::Events<Added>;
+  using Commands = stele::Commands<Add>;
+  struct State {
+    std::int64_t total = 0;
+  };
+  static void evolve(State& state, const Added& e) { state.total = e.total_after; }
+  static Decision decide(const State& state, const Add& c) {
+    if (c.amount <= 0) return reject("amount_invalid", {{"amount", c.amount}});
+    return {{Added{c.amount, state.total + c.amount}}};
+  }
+};
+
+struct TallyRow {
+  std::int64_t total_so_far = 0;
+  std::optional<Timestamp> last_at;
+};
+STELE_DESCRIBE(TallyRow, total_so_far, last_at);
+
+struct Tallies {
+  static constexpr auto name = "tallies";
+  static constexpr int generation = 1;
+  static constexpr auto category = "tally";
+  using Events = stele::Events<Added>;
+  using Row = TallyRow;
+  static void apply(Row& row, const Added& e, const At& at) {
+    row.total_so_far = e.total_after;
+    row.last_at = at.occurred_at;
+  }
+};
+
+using serve::testing::Answer;
+using serve::testing::RawClient;
+
+class ServiceTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  ServiceTest()
+      : data_{std::filesystem::temp_directory_path() /
+              ("stele_service_" + std::to_string(::getpid()))} {}
+  ~ServiceTest() override {
+    service_.reset();
+    std::filesystem::remove_all(data_);
+  }
+
+  void start() {
+    service_.reset();
+    service_ =
+        std::make_unique<Service>(ServiceOptions{.settings = {{"serve.data", data_.string()},
+                                                              {"serve.listen", "127.0.0.1:0"},
+                                                              {"store.kind", GetParam()}},
+                                                 .use_variables = false,
+                                                 .logger = &observe::null_logger()});
+    service_->decider<Tally>().fold<Tallies>();
+    service_->command<Add>("POST /tallies/{id}/add",
+                           {.status = 201,
+                            .location = "/tallies/",
+                            .answer = [](JsonWriter& writer, const Accepted& accepted) {
+                              writer.key("total_after");
+                              writer.integer(accepted.find<Added>()->total_after);
+                            }});
+    service_->query<Tallies>("GET /tallies/{id}");
+    const auto started = service_->start();
+    ASSERT_TRUE(started) << started.error().message;
+    const std::string url = service_->url();
+    port_ = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  }
+
+  Answer add(std::string_view body, std::string_view headers = {}) {
+    return RawClient{port_}.ask("POST", "/tallies/one/add", body,
+                                "Content-Type: application/json\r\n" + std::string{headers});
+  }
+  Answer get(std::string_view target) { return RawClient{port_}.ask("GET", target); }
+
+  std::filesystem::path data_;
+  std::unique_ptr<Service> service_;
+  std::uint16_t port_ = 0;
+};
+
+TEST_P(ServiceTest, ACommandIsReadBackAtOnce) {
+  start();
+
+  const Answer added = add(R"({"amount": 5, "occurredAt": "2026-01-31"})");
+
+  EXPECT_EQ(added.status, 201) << added.body;
+  EXPECT_EQ(added.headers.at("location"), "/tallies/one");
+  EXPECT_TRUE(added.body.starts_with(R"({"id":"one","version":1,"position":1,"token":")"));
+  EXPECT_TRUE(added.body.ends_with(R"(,"totalAfter":5})"));
+  const Answer read = get("/tallies/one?token=" + added.headers.at("stele-token"));
+  EXPECT_EQ(read.status, 200);
+  EXPECT_EQ(read.body, R"({"totalSoFar":5,"lastAt":"2026-01-31T00:00:00.000000Z",)"
+                       R"("version":1,"position":1})");
+}
+
+TEST_P(ServiceTest, ARepeatedCommandIsAnsweredAsBefore) {
+  start();
+  constexpr std::string_view key = "Idempotency-Key: k1\r\n";
+  const Answer first = add(R"({"amount": 5})", key);
+
+  const Answer second = add(R"({ "amount":5 })", key);
+  const Answer other = add(R"({"amount": 6})", key);
+
+  EXPECT_EQ(second.status, 201);
+  EXPECT_EQ(second.body, first.body);
+  EXPECT_EQ(second.headers.at("idempotent-replayed"), "true");
+  EXPECT_FALSE(first.headers.contains("idempotent-replayed"));
+  EXPECT_EQ(other.status, 422);
+  EXPECT_TRUE(other.body.contains("id_reused"));
+}
+
+TEST_P(ServiceTest, RefusalsNameTheirReason) {
+  start();
+
+  EXPECT_EQ(add(R"({"amount": -1})").status, 422);
+  EXPECT_TRUE(add(R"({"amount": -1})").body.contains(R"("amount":-1)"));
+  EXPECT_EQ(add(R"({"amount": 1, "extra": 2})").status, 400);
+  EXPECT_EQ(add("{").status, 400);
+  EXPECT_EQ(RawClient{port_}.ask("POST", "/tallies/one/add", "{}").status, 415);
+  EXPECT_EQ(get("/tallies/none").status, 404);
+  EXPECT_TRUE(get("/tallies/none").body.contains("tally_unknown"));
+  EXPECT_TRUE(get("/tallies/one?token=abc").body.contains("token_invalid"));
+  EXPECT_EQ(get("/tallies/one?colour=red").status, 400);
+}
+
+TEST_P(ServiceTest, AStoreOnDiskIsFoundAgainAfterARestart) {
+  if (std::string_view{GetParam()} == "memory") GTEST_SKIP() << "Memory forgets, by design.";
+  start();
+  const Answer first = add(R"({"amount": 5})", "Idempotency-Key: k1\r\n");
+
+  start();
+
+  EXPECT_EQ(add(R"({"amount": 5})", "Idempotency-Key: k1\r\n").body, first.body);
+  const Answer second = add(R"({"amount": 2})");
+  EXPECT_TRUE(second.body.ends_with(R"("totalAfter":7})")) << second.body;
+  EXPECT_TRUE(get("/tallies/one?token=" + second.headers.at("stele-token"))
+                  .body.starts_with(R"({"totalSoFar":7,)"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, ServiceTest, ::testing::Values("memory", "embedded"),
+                         [](const auto& each) { return std::string{each.param}; });
+
+TEST(ServiceFaults, AreToldByStart) {
+  const ServiceOptions options{.settings = {{"store.kind", "memory"}}, .use_variables = false};
+  Service twice{options};
+  twice.decider<Tally>().decider<Tally>();
+  EXPECT_EQ(twice.start().error().code, Errc::invalid);
+
+  Service unjudged{options};
+  unjudged.command<Add>("POST /tallies/{id}/add");
+  EXPECT_TRUE(unjudged.start().error().message.contains("/tallies/{id}/add"));
+
+  Service unknown{ServiceOptions{.settings = {{"serve.lsten", "x"}}, .use_variables = false}};
+  EXPECT_TRUE(unknown.start().error().message.contains("serve.listen"));
+}
+
+}  // namespace
+}  // namespace stele
