@@ -37,14 +37,14 @@ struct MadeFragment {
 
 MadeFragment finish_fragment(IndexFragment::Form form, std::span<const Ordinal> taken,
                              const std::vector<std::byte>& rest) {
-  MadeFragment made{.bytes = std::vector<std::byte>(index_fragment_header_size),
+  MadeFragment made{.bytes = std::vector<std::byte>(index_fragment_header_size + rest.size()),
                     .taken = taken.size()};
   store(made.bytes.data(), taken.front());
   store(made.bytes.data() + 4, taken.back());
   store(made.bytes.data() + 8, static_cast<std::uint32_t>(taken.size()));
   store(made.bytes.data() + 12, static_cast<std::uint16_t>(rest.size()));
   store(made.bytes.data() + 14, static_cast<std::uint8_t>(form));
-  made.bytes.insert(made.bytes.end(), rest.begin(), rest.end());
+  std::ranges::copy(rest, made.bytes.begin() + index_fragment_header_size);
   return made;
 }
 
