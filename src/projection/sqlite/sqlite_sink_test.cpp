@@ -23,7 +23,7 @@ class SqlitePlace final : public SinkPlace {
 
 std::unique_ptr<SinkPlace> make_place() { return std::make_unique<SqlitePlace>(); }
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, SinkSuite, ::testing::Values(&make_place));
+INSTANTIATE_TEST_SUITE_P(Sqlite, SinkSuite, one_place(&make_place));
 
 TEST(SqliteSink, NamesItsFileByProjectionAndGeneration) {
   const auto fold = make_fold<Sums>();

@@ -11,6 +11,10 @@
 
 namespace stele::projection::testing {
 
+::testing::internal::ParamGenerator<MakePlace> one_place(MakePlace place) {
+  return ::testing::Values(place);
+}
+
 SinkSuite::SinkSuite() : place_{GetParam()()} {
   spec_.name = "things";
   spec_.columns = {{"text", ColumnType::text, true},

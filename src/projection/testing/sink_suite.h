@@ -1,6 +1,6 @@
 // What every sink must do. A new sink adds one line to its tests:
 //
-//   INSTANTIATE_TEST_SUITE_P(Sqlite, SinkSuite, ::testing::Values(&make_place));
+//   INSTANTIATE_TEST_SUITE_P(Sqlite, SinkSuite, one_place(&make_place));
 
 #pragma once
 
@@ -24,6 +24,10 @@ class SinkPlace {
   [[nodiscard]] virtual std::unique_ptr<Sink> make() = 0;
 };
 using MakePlace = std::unique_ptr<SinkPlace> (*)();
+
+/// Names a place for INSTANTIATE_TEST_SUITE_P. It stands in the suite's own file, so that a program
+/// that instantiates the suite is also linked with its tests.
+[[nodiscard]] ::testing::internal::ParamGenerator<MakePlace> one_place(MakePlace place);
 
 class SinkSuite : public ::testing::TestWithParam<MakePlace> {
  protected:
