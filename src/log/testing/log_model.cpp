@@ -441,6 +441,19 @@ void LogModel::look(const Log& log) {
   }
 }
 
+void LogModel::expect_reused(Log& log, const Planned& accepted) {
+  Planned other = accepted;
+  other.digest[0] = static_cast<std::uint8_t>(other.digest[0] + 1);
+  const Request request{other};
+  const auto outcome = log.append(request.get());
+  const std::lock_guard lock{mutex_};
+  if (outcome) {
+    complain_unlocked("Append id " + accepted.id.text() + " was used for something else.");
+  } else if (outcome.error().code != Errc::id_reused && !outcome.error().retryable()) {
+    complain_unlocked("Another request under a used id fails: " + outcome.error().message);
+  }
+}
+
 std::size_t LogModel::facts_size() const {
   const std::lock_guard lock{mutex_};
   return facts_.seen.size();

@@ -90,6 +90,8 @@ class LogModel {
   void answered(const AppendId& id, const Result<AppendOutcome>& outcome);
   /// Reads what is new and remembers it. Problems go to `problems`.
   void look(const Log& log);
+  /// Asks for something else under the id of `accepted`, which must be refused for that.
+  void expect_reused(Log& log, const Planned& accepted);
   [[nodiscard]] Facts facts() const;
   /// What was wrong with answers and reads at once, without any crash.
   [[nodiscard]] std::vector<std::string> problems() const;

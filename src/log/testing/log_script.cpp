@@ -193,6 +193,7 @@ bool LogScript::replays() {
   for (const std::size_t i : {std::size_t{0}, accepted_.size() / 2, accepted_.size() - 1}) {
     const auto again = accepted_[i];
     if (!ask(again)) return false;
+    model_.expect_reused(opened_->log(), *again);
   }
   return true;
 }
