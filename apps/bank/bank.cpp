@@ -1,0 +1,15 @@
+#include "bank/bank.h"
+
+#include "bank/account.h"
+#include "bank/read_models.h"
+#include "bank/routes.h"
+
+namespace bank {
+
+void register_bank(stele::Service& service) {
+  service.decider<Account>().fold<AccountSummary>().map<TransactionHistory>();
+  add_command_routes(service);
+  add_query_routes(service);
+}
+
+}  // namespace bank
