@@ -24,6 +24,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 SUITE_SECONDS_MAX = 1800
+ONLY_WHEN_NAMED = {"mutants"}  # Builds the tree again for each of its cases: .ci/run runs it.
 LINES_SHOWN_MAX = 60
 
 
@@ -47,6 +48,7 @@ def gtest_programs(build):
 
 
 def script_suites():
+    """Name and path of each suite in tests/."""
     return sorted((path.parent.name, path) for path in ROOT.glob("tests/*/run"))
 
 
@@ -167,7 +169,7 @@ def main():
             show(outcomes[-1], reports)
     if not args.programs_only:
         for name, script in script_suites():
-            if wanted(name):
+            if wanted(name) and (args.names or name not in ONLY_WHEN_NAMED):
                 outcomes.append(run_script(name, script, reports, env))
                 show(outcomes[-1], reports)
     for outcome in outcomes:
