@@ -149,12 +149,12 @@ Result<LoadedFrames> OpenSegment::load(std::uint32_t offset) const {
 }
 
 Result<LoadedFrames> OpenSegment::frame_with(Ordinal ordinal) const {
-  EventPlace place;
+  std::uint32_t offset = 0;
   {
     const std::lock_guard lock{mutex_};
-    place = index_.place(ordinal);
+    offset = index_.frame_offset(ordinal);
   }
-  return load(place.frame_offset);
+  return load(offset);
 }
 
 Result<LoadedFrames> OpenSegment::frames_from(Ordinal ordinal, std::size_t limit) const {
@@ -166,7 +166,7 @@ Result<LoadedFrames> OpenSegment::frames_from(Ordinal ordinal, std::size_t limit
     std::uint32_t previous = 0;
     const auto until = std::min<std::uint64_t>(durable, std::uint64_t{ordinal} + limit);
     for (Ordinal at = ordinal; at < until; ++at) {
-      const std::uint32_t offset = index_.place(at).frame_offset;
+      const std::uint32_t offset = index_.frame_offset(at);
       if (offset == previous) continue;
       if (!offsets.empty() && offset - offsets.front() >= run_size_max) break;
       offsets.push_back(offset);
