@@ -23,6 +23,7 @@ void Engine::Runner::start() {
     if (wish_ != Wish::stop) return;
     wish_ = Wish::run;
     state_ = State::running;
+    position_ = {};  // Known again when the sink is opened.
     attempts_ = 0;
     shown_ = shared_.clock.now();
   }

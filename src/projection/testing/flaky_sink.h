@@ -17,11 +17,14 @@ struct Faults {
   std::atomic<bool> broken{false};        ///< Every call fails.
   std::atomic<std::uint64_t> commits{0};  ///< Calls of commit that were stored.
 
+  std::atomic<std::uint64_t> strikes{0};  ///< Calls that failed by `calls_left`.
+
   bool strike() {
     if (broken) return true;
     int left = calls_left;
     while (left >= 0 && !calls_left.compare_exchange_weak(left, left - 1)) {
     }
+    if (left == 0) ++strikes;
     return left == 0;
   }
 };

@@ -1,0 +1,383 @@
+#include "projection/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "drivers/sqlite/sqlite.h"
+#include "observe/logger.h"
+#include "projection/rate.h"
+#include "projection/shared_reader.h"
+#include "projection/sqlite/sqlite_sink.h"
+#include "projection/testing/flaky_sink.h"
+#include "projection/testing/sample.h"
+#include "projection/testing/scratch_folder.h"
+
+namespace stele::projection::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr EngineOptions impatient{.attempts_max = 3,
+                                  .backoff_first = milliseconds{1},
+                                  .backoff_max = milliseconds{5},
+                                  .log_wait_max = milliseconds{20}};
+
+/// A clock that a test moves.
+class ManualClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp now() const noexcept override { return Timestamp{now_.load()}; }
+  void advance(std::chrono::microseconds by) { now_ += by.count(); }
+
+ private:
+  std::atomic<std::int64_t> now_{1'000'000'000};
+};
+
+class EngineTest : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::unique_ptr<Engine> engine(EngineOptions options = impatient) {
+    return std::make_unique<Engine>(*store_, clock_, observe::null_logger(), options);
+  }
+  [[nodiscard]] std::unique_ptr<Sink> sink() const { return make_sqlite_sink(folder_.path()); }
+  [[nodiscard]] std::unique_ptr<Sink> flaky(Faults& faults) const {
+    return std::make_unique<FlakySink>(sink(), faults);
+  }
+  void pay(std::string_view stream, std::int64_t amount) {
+    append(*store_, stream, Paid{.amount = amount});
+  }
+
+  template <typename P>
+  [[nodiscard]] std::map<std::string, typename P::Row> rows(const ProjectionSpec& spec) const {
+    std::map<std::string, typename P::Row> all;
+    const auto database = sqlite::Database::open(sqlite_file(folder_.path(), spec)).value();
+    std::vector<std::string> keys;
+    auto select = database->prepare("SELECT row_key FROM " + spec.name).value();
+    while (select.step().value()) keys.emplace_back(select.text(0));
+    const auto reader = sink();
+    EXPECT_TRUE(reader->open(spec));
+    EXPECT_TRUE(reader->begin());
+    const std::vector<std::string_view> views{keys.begin(), keys.end()};
+    EXPECT_TRUE(reader->load(views, [&](std::size_t i, const StoredRow& row) -> Result<void> {
+      all[keys[i]] = read_row<typename P::Row>(row.cells).value();
+      return {};
+    }));
+    reader->abandon();
+    return all;
+  }
+
+  /// Waits until `condition` holds, at most ten seconds.
+  template <typename Condition>
+  static bool soon(Condition condition) {
+    for (int i = 0; i < 10'000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(milliseconds{1});
+    }
+    return false;
+  }
+
+  const ScratchFolder folder_;
+  ManualClock clock_;
+  std::unique_ptr<EventStore> store_ = make_memory_store(clock_);
+};
+
+TEST_F(EngineTest, CatchesUpAndThenFollows) {
+  for (int i = 0; i < 100; ++i) pay("account-" + std::to_string(i % 7), i);
+  const auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  running->start();
+  ASSERT_TRUE(running->wait_until("sums", store_->log_end(), seconds{10}));
+  pay("account-0", 1'000);
+  append(*store_, "account-new", Opened{.owner = "Ada", .note = {}});
+  ASSERT_TRUE(running->wait_until("sums", store_->log_end(), seconds{10}));
+  running->stop();
+  EXPECT_EQ(rows<Sums>(*running->spec("sums")), fold_naively(*store_).sums);
+}
+
+// Goal: any mix of batch sizes, streams, restarts and kinds of projection gives what a plain fold
+// gives. Method: random appends from two threads while three projections follow and are restarted.
+TEST_F(EngineTest, AgreesWithAPlainFoldOverRandomAppendsAndRestarts) {
+  std::atomic<bool> done{false};
+  const auto write = [&](std::uint64_t seed) {
+    std::mt19937_64 random{seed};
+    for (int i = 0; i < 400; ++i) {
+      const std::string stream =
+          (random() % 4 == 0 ? "other-" : "account-") + std::to_string(random() % 20);
+      const Paid one{.amount = static_cast<std::int64_t>(random() % 50),
+                     .day = Timestamp{static_cast<std::int64_t>(random() % 9) * 86'400'000'000}};
+      if (random() % 3 == 0) {
+        append(*store_, stream, one, Noted{"-"}, one);
+      } else {
+        append(*store_, stream, Opened{.owner = stream, .note = {}}, one);
+      }
+    }
+  };
+  std::thread writers[] = {std::thread{write, 1}, std::thread{write, 2}};
+  std::thread ending{[&] {
+    for (std::thread& writer : writers) writer.join();
+    done = true;
+  }};
+  std::unique_ptr<Engine> running;
+  for (std::size_t round = 0; !done || round < 3; ++round) {
+    running = engine({.batch_events_max = 1 + round * 13 % 200,
+                      .backoff_first = milliseconds{1},
+                      .log_wait_max = milliseconds{5}});
+    ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+    ASSERT_TRUE(running->add(make_fold<Days>(), sink()));
+    ASSERT_TRUE(running->add(make_map<Payments>(), sink()));
+    running->start();
+    std::this_thread::sleep_for(milliseconds{20});
+    if (done && round >= 2) break;
+    running->stop();
+  }
+  ending.join();
+  for (const char* name : {"sums", "days", "payments"}) {
+    ASSERT_TRUE(running->wait_until(name, store_->log_end(), seconds{30})) << name;
+  }
+  running->stop();
+  const Expected expected = fold_naively(*store_);
+  EXPECT_EQ(rows<Sums>(*running->spec("sums")), expected.sums);
+  EXPECT_EQ(rows<Days>(*running->spec("days")), expected.days);
+  EXPECT_EQ(rows<Payments>(*running->spec("payments")), expected.payments);
+}
+
+TEST_F(EngineTest, LetsOthersGoOnWhenOneFailsAndSaysWhichEventStoppedIt) {
+  pay("account-a", 1);
+  pay("account-a", 13);
+  pay("account-a", 2);
+  const auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Superstitious>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  running->start();
+  ASSERT_TRUE(running->wait_until("sums", Position{3}, seconds{10}));
+  ASSERT_TRUE(soon([&] { return running->status("superstitious")->state == State::failed; }));
+
+  const Status failed = running->status("superstitious").value();
+  EXPECT_EQ(failed.position, Position{1});
+  EXPECT_EQ(failed.lag_events, 2U);
+  EXPECT_NE(failed.last_error.find("position 2"), std::string::npos) << failed.last_error;
+  EXPECT_NE(failed.last_error.find("thirteen"), std::string::npos);
+  EXPECT_EQ(running->wait_until("superstitious", Position{3}, seconds{10}).error().code,
+            Errc::unavailable);
+
+  pay("account-b", 7);
+  EXPECT_TRUE(running->wait_until("sums", Position{4}, seconds{10}));
+  ASSERT_TRUE(running->resume("superstitious"));
+  ASSERT_TRUE(soon([&] { return running->status("superstitious")->state == State::failed; }));
+  running->stop();
+  EXPECT_EQ(rows<Superstitious>(*running->spec("superstitious")).at("a").sum, 1);
+}
+
+TEST_F(EngineTest, GoesOnByItselfWhenASinkThatWasAwayComesBack) {
+  Faults faults;
+  const auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), flaky(faults)));
+  faults.broken = true;
+  running->start();
+  pay("account-a", 5);
+  ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::failed; }));
+  EXPECT_GE(running->status("sums")->attempts, impatient.attempts_max);
+  faults.broken = false;
+  ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::running; }));
+  ASSERT_TRUE(running->wait_until("sums", Position{1}, seconds{10}));
+  EXPECT_EQ(running->status("sums")->last_error, "");
+}
+
+TEST_F(EngineTest, StopsAtACheckpointOfAnotherLog) {
+  pay("account-a", 5);
+  auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  running->start();
+  ASSERT_TRUE(running->wait_until("sums", Position{1}, seconds{10}));
+  running.reset();
+
+  store_ = make_memory_store(clock_);  // Another log, in the same place.
+  pay("account-b", 1);
+  pay("account-b", 2);
+  running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Days>(), sink()));
+  running->start();
+  ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::diverged; }));
+  EXPECT_NE(running->status("sums")->last_error, "");
+  EXPECT_TRUE(running->wait_until("days", Position{2}, seconds{10}));
+  EXPECT_EQ(running->wait_until("sums", Position{1}, seconds{10}).error().code, Errc::unavailable);
+  EXPECT_EQ(rows<Sums>(*running->spec("sums")).count("b"), 0U);
+}
+
+TEST_F(EngineTest, StartsAnewWhenItsRowsAreGone) {
+  pay("account-a", 5);
+  auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  const auto file = sqlite_file(folder_.path(), *running->spec("sums"));
+  running->start();
+  ASSERT_TRUE(running->wait_until("sums", Position{1}, seconds{10}));
+  running->stop();
+  for (const auto* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file.string() + suffix);
+  running->start();
+  ASSERT_TRUE(running->wait_until("sums", Position{1}, seconds{10}));
+  running->stop();
+  EXPECT_EQ(rows<Sums>(*running->spec("sums")), fold_naively(*store_).sums);
+}
+
+/// Holds every commit until it is let go.
+class SlowSink final : public Sink {
+ public:
+  SlowSink(std::unique_ptr<Sink> sink, std::atomic<bool>& go) : sink_{std::move(sink)}, go_{go} {}
+  [[nodiscard]] Result<std::optional<Checkpoint>> open(const ProjectionSpec& spec) override {
+    return sink_->open(spec);
+  }
+  [[nodiscard]] Result<void> begin() override { return sink_->begin(); }
+  [[nodiscard]] Result<void> load(std::span<const std::string_view> keys,
+                                  const OnRow& on_row) override {
+    return sink_->load(keys, on_row);
+  }
+  [[nodiscard]] Result<void> put(const RowWrite& row) override { return sink_->put(row); }
+  [[nodiscard]] Result<void> commit(const Checkpoint& checkpoint) override {
+    go_.wait(false);
+    return sink_->commit(checkpoint);
+  }
+  void abandon() noexcept override { sink_->abandon(); }
+  [[nodiscard]] bool atomic() const noexcept override { return true; }
+  [[nodiscard]] std::string place() const override { return sink_->place(); }
+
+ private:
+  std::unique_ptr<Sink> sink_;
+  std::atomic<bool>& go_;
+};
+
+TEST_F(EngineTest, KeepsNeitherAppendsNorOthersWaitingForASlowOne) {
+  std::atomic<bool> go{false};
+  const auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), std::make_unique<SlowSink>(sink(), go)));
+  ASSERT_TRUE(running->add(make_fold<Days>(), sink()));
+  running->start();
+  for (int i = 1; i <= 50; ++i) pay("account-a", i);
+  EXPECT_TRUE(running->wait_until("days", Position{50}, seconds{10}));
+  EXPECT_EQ(running->status("sums")->position, Position{0});
+  EXPECT_EQ(running->wait_until("sums", Position{1}, milliseconds{20}).error().code,
+            Errc::timed_out);
+  go = true;
+  go.notify_all();
+  EXPECT_TRUE(running->wait_until("sums", Position{50}, seconds{10}));
+}
+
+TEST_F(EngineTest, PausesAndResumes) {
+  const auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  running->start();
+  ASSERT_TRUE(running->pause("sums"));
+  ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::paused; }));
+  pay("account-a", 5);
+  EXPECT_EQ(running->wait_until("sums", Position{1}, seconds{10}).error().code, Errc::unavailable);
+  ASSERT_TRUE(running->resume("sums"));
+  ASSERT_TRUE(soon([&] { return running->status("sums")->state != State::paused; }));
+  EXPECT_TRUE(running->wait_until("sums", Position{1}, seconds{10}));
+  EXPECT_EQ(running->pause("nothing").error().code, Errc::not_found);
+}
+
+TEST_F(EngineTest, SaysHowFarBehindAProjectionIs) {
+  const auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  running->start();
+  pay("account-a", 5);
+  ASSERT_TRUE(running->wait_until("sums", Position{1}, seconds{10}));
+  Status status = running->status("sums").value();
+  EXPECT_EQ(status.lag_events, 0U);
+  EXPECT_EQ(status.lag_seconds, 0.0);
+  EXPECT_EQ(status.percent, 100.0);
+  EXPECT_EQ(status.log_end, Position{1});
+
+  ASSERT_TRUE(running->pause("sums"));
+  ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::paused; }));
+  for (int i = 0; i < 3; ++i) pay("account-a", 5);
+  clock_.advance(seconds{60});
+  status = running->status("sums").value();
+  EXPECT_EQ(status.lag_events, 3U);
+  EXPECT_NEAR(status.lag_seconds, 60.0, 0.001);
+  EXPECT_EQ(status.percent, 25.0);
+  EXPECT_EQ(running->status().size(), 1U);
+}
+
+TEST_F(EngineTest, NeverShowsAPositionThatGoesBack) {
+  const auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  running->start();
+  std::thread writer{[&] {
+    for (int i = 0; i < 500; ++i) pay("account-a", 1);
+  }};
+  Position last{};
+  while (last < Position{500}) {
+    const Position now = running->status("sums")->position;
+    ASSERT_GE(now, last);
+    last = now;
+    std::this_thread::yield();
+  }
+  writer.join();
+}
+
+TEST_F(EngineTest, RefusesAProjectionTwiceAndMoreThanItRuns) {
+  const auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  EXPECT_EQ(running->add(make_fold<Sums>(), sink()).error().code, Errc::invalid);
+  EXPECT_EQ(running->status("none").error().code, Errc::not_found);
+  EXPECT_EQ(running->wait_until("none", Position{1}, seconds{1}).error().code, Errc::not_found);
+}
+
+TEST_F(EngineTest, StopsOnlyWhoHandlesAnEventThatAnUpcasterCannotRead) {
+  Upcasters upcasters;
+  ASSERT_TRUE(upcasters.add("Opened", 1, [](std::string_view) -> Result<std::string> {
+    return fail(Errc::corrupt, "The step fails.");
+  }));
+  pay("account-a", 5);
+  append(*store_, "account-a", Opened{.owner = "Ada", .note = {}});
+  pay("account-a", 6);
+  EngineOptions options = impatient;
+  options.upcasters = &upcasters;
+  const auto running = engine(options);
+  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Days>(), sink()));
+  running->start();
+  EXPECT_TRUE(running->wait_until("days", Position{3}, seconds{10}));
+  ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::failed; }));
+  EXPECT_EQ(running->status("sums")->position, Position{1});
+}
+
+TEST_F(EngineTest, ReadsTheLogOnceForProjectionsAtTheSamePlace) {
+  for (int i = 0; i < 10; ++i) pay("account-a", i);
+  SharedReader reader{*store_, nullptr, 6, 1'000'000};
+  const auto first = reader.read(Position{0}).value();
+  EXPECT_EQ(first->looked_to, Position{6});
+  EXPECT_EQ(reader.read(Position{0}).value(), first);
+  EXPECT_EQ(reader.read(Position{4}).value(), first);
+  const auto second = reader.read(Position{6}).value();
+  EXPECT_EQ(second->looked_to, Position{10});
+  EXPECT_EQ(reader.read(Position{10}).value()->looked_to, Position{10});
+}
+
+TEST_F(EngineTest, AsksForFewerEventsAfterAPageOfLargeOnes) {
+  for (int i = 0; i < 20; ++i) append(*store_, "account-a", Noted{std::string(1'000, 'x')});
+  SharedReader reader{*store_, nullptr, 8, 4'000};
+  EXPECT_EQ(reader.read(Position{0}).value()->looked_to, Position{8});
+  EXPECT_EQ(reader.read(Position{8}).value()->looked_to, Position{12});
+  EXPECT_EQ(reader.read(Position{12}).value()->looked_to, Position{14});
+}
+
+TEST(Rate, IsThatOfTheLastSecondsOfWork) {
+  Rate rate;
+  Timestamp now{1'000'000'000'000};
+  for (int i = 0; i < 100; ++i) {
+    rate.add(now, 10);
+    now = now + milliseconds{100};
+  }
+  EXPECT_NEAR(rate.per_second(now), 100.0, 5.0);
+  EXPECT_EQ(rate.per_second(now + seconds{30}), 0.0);
+}
+
+}  // namespace
+}  // namespace stele::projection::testing
