@@ -17,7 +17,6 @@ constexpr std::array kinds = {
     ProblemKind{"stream_unknown", 404, "Nobody wrote to this stream"},
     ProblemKind{"account_unknown", 404, "There is no such account"},
     ProblemKind{"version_unknown", 404, "The stream has no such version"},
-    ProblemKind{"position_unknown", 404, "The log has no such position"},
     ProblemKind{"projection_unknown", 404, "There is no such projection"},
     ProblemKind{"consumer_unknown", 404, "There is no such consumer"},
     ProblemKind{"method_not_allowed", 405, "The path does not know this method"},

@@ -1,9 +1,8 @@
 #include "serve/server.h"
 
-#include <boost/asio/impl/src.hpp>  // The one place where Asio is compiled.
-
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/impl/src.hpp>  // The one place where Asio is compiled.
 #include <boost/asio/post.hpp>
 #include <condition_variable>
 #include <mutex>
