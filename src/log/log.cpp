@@ -31,10 +31,9 @@ class IdMaker {
   RandomSource& random_;  // Guarded by mutex_.
 };
 
+/// Makes the folders, and syncs the names of those above: an earlier run may have been killed
+/// between the two.
 Result<void> make_folders(Disk& disk, const std::string& folder, const std::string& segments) {
-  const auto there = disk.list(segments);
-  if (there) return {};
-  if (there.error().code != Errc::not_found) return std::unexpected{there.error()};
   if (auto done = disk.make_folder(segments); !done) return done;
   if (auto done = disk.sync_folder(folder); !done) return done;
   const std::size_t slash = folder.find_last_of('/');

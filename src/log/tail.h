@@ -168,6 +168,7 @@ class Tail {
   // Without the lock; the caller has the role.
   [[nodiscard]] Result<void> write(Group& group);
   [[nodiscard]] Result<void> make_file(Group& group);
+  [[nodiscard]] Result<void> take_name_back(const OpenSegment& segment, const Error& error);
   [[nodiscard]] SegmentHeader header_for(const Group& group) const;
 
   Disk& disk_;

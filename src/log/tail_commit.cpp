@@ -233,18 +233,25 @@ SegmentHeader Tail::header_for(const Group& group) const {
           .made_at = clock_.now()};
 }
 
+Result<void> Tail::take_name_back(const OpenSegment& segment, const Error& error) {
+  // The name may be there, in the cache or on the platter. Going on in the segment before would
+  // contradict it, unless it is gone for sure.
+  auto gone = disk_.remove(segment.path());
+  if (gone || gone.error().code == Errc::not_found) gone = disk_.sync_folder(folder_);
+  if (gone) return std::unexpected{error};
+  return fail(Errc::unavailable, error.message);
+}
+
 Result<void> Tail::make_file(Group& group) {
   const SegmentHeader header = header_for(group);
   auto taken = spare_.take(group.segment->capacity());
   if (!taken) return std::unexpected{taken.error()};
   auto done = taken->file->write_at(0, encode(header));
   if (done) done = taken->file->sync();
-  if (done) done = disk_.rename(spare_.taken_path(), group.segment->path());
   if (!done) return done;
-  if (done = disk_.sync_folder(folder_); !done) {
-    // The name may be on the disk or not: going on in the segment before would contradict it.
-    return fail(Errc::unavailable, done.error().message);
-  }
+  done = disk_.rename(spare_.taken_path(), group.segment->path());
+  if (done) done = disk_.sync_folder(folder_);
+  if (!done) return take_name_back(*group.segment, done.error());
   const Lock lock{mutex_};
   group.segment->attach(std::move(taken->file));
   full_.push_back({.first = segment_first_,
