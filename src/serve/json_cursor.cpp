@@ -57,6 +57,7 @@ void JsonCursor::fail(std::string_view message) {
   failed_ = true;
   message_ = message;
   for (const Step& step : path_) {
+    if (step.between) continue;
     pointer_ += '/';
     if (step.name.data() == nullptr) {
       pointer_ += std::to_string(step.index);
@@ -107,7 +108,6 @@ bool JsonCursor::enter(char open) {
 }
 
 bool JsonCursor::next_member(bool first, std::string_view& name) {
-  if (!first) path_.back().name = "";
   skip_space();
   if (take('}')) return false;
   if (!first) {
@@ -123,6 +123,7 @@ bool JsonCursor::next_member(bool first, std::string_view& name) {
   const auto seen = names_.begin() + static_cast<std::ptrdiff_t>(path_.back().names_at);
   if (std::find(seen, names_.end(), name) != names_.end()) {
     path_.back().name = name;
+    path_.back().between = false;
     fail("The member \"" + std::string{name.substr(0, 64)} + "\" stands twice.");
     return false;
   }

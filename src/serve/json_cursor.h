@@ -63,6 +63,7 @@ class JsonCursor {
     std::string_view name;     // Of a member; its data() is null for an element.
     std::size_t index = 0;     // Of an element.
     std::size_t names_at = 0;  // Where the object's names begin in names_.
+    bool between = false;      // At the object itself, not at a member's value.
   };
 
   void skip_space();
@@ -90,12 +91,14 @@ class JsonCursor {
 template <typename Member>
 void JsonCursor::object(Member member) {
   if (!enter('{')) return;
-  path_.push_back({.name = "", .names_at = names_.size()});
+  path_.push_back({.name = "", .names_at = names_.size(), .between = true});
   std::string_view name;
   for (bool first = true; next_member(first, name); first = false) {
     path_.back().name = name;
+    path_.back().between = false;
     member(name);
     if (failed_) return;
+    path_.back().between = true;
   }
   if (failed_) return;
   names_.resize(path_.back().names_at);

@@ -179,7 +179,7 @@ void LogRoutes::Reads::events(Request& request, Responder responder) {
 
 /// Answers if there is something to show or no time left; otherwise comes back when the log grew.
 void LogRoutes::Reads::begin(std::shared_ptr<Scan> scan) {
-  const bool may_wait = std::chrono::steady_clock::now() < scan->wait_until = {};
+  const bool may_wait = std::chrono::steady_clock::now() < scan->wait_until;
   if (may_wait && !scan->responder.cancelled()) {
     const auto first = store_.read_all(scan->after, scan->filter, 1);
     if (!first) return scan->responder.send(problem_of(first.error()));
