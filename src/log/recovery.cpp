@@ -5,6 +5,7 @@
 
 #include "log/hash_frame.h"
 #include "log/seal_segment.h"
+#include "log/segment_chain.h"
 #include "log/segment_scan.h"
 
 namespace stele::log {
@@ -108,8 +109,7 @@ class Recovery {
 
   /// A log whose last segment is sealed (after a repair, or a copy of sealed files only).
   Result<void> add_segment_after_sealed() {
-    SegmentHeader header = expected_;
-    header.kind = SegmentKind::open;
+    SegmentHeader header = chain_.next();
     header.made_at = environment_.clock.now();
     if (auto done = make_segment(header, options_.segment_size); !done) return done;
     firsts_.push_back(header.first);
@@ -124,55 +124,28 @@ class Recovery {
     if (auto read = (*file)->read_at(0, bytes); !read) return std::unexpected{read.error()};
     const auto header = decode_segment_header(bytes, path);
     if (!header) return std::unexpected{header.error()};
-    if (auto done = check_chain(*header, first, path); !done) return done;
+    if (auto done = follow(*header, first, path); !done) return done;
     if (header->kind == SegmentKind::sealed) return add_sealed(*header);
     return add_open(*header, path, std::move(*file), first == firsts_.back());
   }
 
-  Result<void> check_chain(const SegmentHeader& header, Position name, const std::string& path) {
-    const auto refuse = [&](const std::string& what) {
+  Result<void> follow(const SegmentHeader& header, Position name, const std::string& path) {
+    if (const auto why = chain_.follow(header, name)) {
       return fail(Errc::corrupt, "The segment \"" + path + "\" does not follow the one before: " +
-                                     what + " Run `stele verify`.");
-    };
-    if (header.first != name) return refuse("its name is not its first position.");
-    if (header.kind == SegmentKind::sealed && !layout_->open.empty()) {
-      return refuse("it is sealed, and the one before is not.");
+                                     *why + " Run `stele verify`.");
     }
-    if (!begun_) {
-      begun_ = true;
-      if (number(header.first) != 1) return refuse("the ones before it are missing.");
-      out_.log_id = header.log_id;
-      out_.salt = header.salt;
-    } else {
-      if (header.log_id != out_.log_id || header.salt != out_.salt) {
-        return refuse("it belongs to another log.");
-      }
-      if (header.first != expected_.first) {
-        return refuse("position " + std::to_string(number(expected_.first)) + " was to come.");
-      }
-      if (header.first_group != expected_.first_group ||
-          header.frames_before != expected_.frames_before || header.chain != expected_.chain ||
-          header.previous_first != expected_.previous_first) {
-        return refuse("the count or the hash of its frames is another.");
-      }
-      if (header.epoch < out_.epoch) return refuse("its epoch is older.");
-    }
+    out_.log_id = header.log_id;
+    out_.salt = header.salt;
     out_.epoch = header.epoch;
     return {};
   }
 
-  void expect_after(const SegmentHeader& header, Position last, std::uint64_t next_group,
-                    std::uint64_t frames, const ChainHash& chain, Timestamp recorded_at) {
-    expected_ = header;
-    expected_.first = Position{number(last) + 1};
-    expected_.first_group = next_group;
-    expected_.frames_before = header.frames_before + frames;
-    expected_.chain = chain;
-    expected_.previous_first = header.first;
-    expected_.last_recorded_at = recorded_at;
+  void end_segment(Position last, std::uint64_t next_group, std::uint64_t frames,
+                   const ChainHash& chain, Timestamp recorded_at) {
+    chain_.end_segment(last, next_group, frames, chain, recorded_at);
     out_.end = last;
     out_.next_group = next_group;
-    out_.frames = expected_.frames_before;
+    out_.frames = chain_.next().frames_before;
     out_.last_recorded_at = recorded_at;
   }
 
@@ -180,8 +153,8 @@ class Recovery {
     auto segment = SealedSegment::open(disk_, folder_, header.first, cache_);
     if (!segment) return std::unexpected{segment.error()};
     const SealedInfo& info = (*segment)->info();
-    expect_after(header, (*segment)->last(), info.next_group, info.frames, info.chain_after,
-                 info.last_recorded_at);
+    end_segment((*segment)->last(), info.next_group, info.frames, info.chain_after,
+                info.last_recorded_at);
     layout_->sealed.push_back(std::move(*segment));
     return {};
   }
@@ -217,8 +190,8 @@ class Recovery {
     segment->publish(static_cast<Ordinal>(number(scan->last) + 1 - number(header.first)),
                      scan->end);
     layout_->open.push_back(std::move(segment));
-    expect_after(header, scan->last, scan->next_group, scan->frames, scan->chain_after,
-                 scan->last_recorded_at);
+    end_segment(scan->last, scan->next_group, scan->frames, scan->chain_after,
+                scan->last_recorded_at);
     return {};
   }
 
@@ -246,8 +219,7 @@ class Recovery {
   std::vector<Position> firsts_;
   std::shared_ptr<Layout> layout_ = std::make_shared<Layout>();
   TailStart out_;
-  SegmentHeader expected_;  // What the next segment's header should say.
-  bool begun_ = false;
+  SegmentChain chain_;
 };
 
 }  // namespace
