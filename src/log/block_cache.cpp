@@ -57,7 +57,7 @@ void BlockCache::Shard::put(std::uint64_t key, BlockPtr value, std::size_t size_
   }
   place->second = free_.back();
   free_.pop_back();
-  ring_[place->second] = {.key = key, .block = std::move(value), .used_again = false};
+  ring_[place->second] = {.key = key, .block = std::move(value), .cost = cost, .used_again = false};
 }
 
 std::size_t BlockCache::Shard::memory_size() const {
@@ -72,7 +72,7 @@ void BlockCache::Shard::make_room(std::size_t needed, std::size_t size_max,
     Entry& entry = ring_[hand_];
     if (entry.block == nullptr) continue;
     if (std::exchange(entry.used_again, false)) continue;
-    held_ -= cost_of(entry.block);
+    held_ -= entry.cost;
     places_.erase(entry.key);
     evicted.push_back(std::move(entry.block));
     entry = {};

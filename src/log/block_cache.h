@@ -65,6 +65,7 @@ class BlockCache {
   struct Entry {
     std::uint64_t key = 0;
     BlockPtr block = nullptr;
+    std::size_t cost = 0;
     bool used_again = false;
   };
   /// A share of the cache with a lock of its own, so that readers seldom meet.

@@ -181,6 +181,7 @@ class FrameView {
   enum class Check : std::uint8_t {
     all,        ///< CRCs and structure.
     structure,  ///< Structure only: another checksum over these bytes was just checked.
+    known,      ///< Nothing: these very bytes, which nobody can have changed, were parsed before.
   };
 
   FrameView() = default;

@@ -169,11 +169,11 @@ void scan_sealed(benchmark::State& state) {
   std::vector<EventView> views;
   for (auto _ : state) {
     for (Ordinal at = 0; at < segment.info().events;) {
-      const auto block = *segment.block_with(at);
+      const auto block = *segment.run_with(at, 1'000);
       views.clear();
       for (const FrameRef& ref : block->frames) {
         const auto frame = FrameView::parse(block->view().subspan(ref.offset), log_seed(salt),
-                                            FrameView::Check::structure);
+                                            FrameView::Check::known);
         EventCursor cursor = frame->events();
         EventView event;
         while (cursor.next(event)) views.push_back(event);

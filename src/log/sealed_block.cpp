@@ -14,7 +14,7 @@
 namespace stele::log {
 namespace {
 
-constexpr int zstd_level = 1;
+constexpr int zstd_level = -1;  // See sealed_segment.h.
 constexpr std::uint16_t encoding_raw = 0;
 constexpr std::uint16_t encoding_zstd = 1;
 
@@ -38,22 +38,6 @@ std::unexpected<Error> block_corrupt(std::string_view path, const BlockEntry& en
   return fail(Errc::corrupt, "Block " + std::to_string(entry.number) + " at offset " +
                                  std::to_string(entry.offset) + " of \"" + std::string{path} +
                                  "\" " + std::string{why} + ". Run \"stele verify\" on the log.");
-}
-
-// Finds the frames and checks that they are the events [entry.first, end).
-bool find_frames(Block& block, std::size_t offset, std::size_t frames_end,
-                 const SegmentHeader& segment, FrameView::Check check) {
-  const std::uint32_t seed = log_seed(segment.salt);
-  Ordinal at = block.first;
-  while (offset < frames_end) {
-    const auto frame =
-        FrameView::parse(block.view().subspan(offset, frames_end - offset), seed, check);
-    if (!frame || number(frame->first()) != number(segment.first) + at) return false;
-    block.frames.push_back({.first = at, .offset = static_cast<std::uint32_t>(offset)});
-    at += frame->event_count();
-    offset += frame->size();
-  }
-  return at == block.end;
 }
 
 }  // namespace
@@ -84,42 +68,50 @@ std::vector<std::byte> pack_block(std::span<const std::byte> frames, BlockEntry&
   return out;
 }
 
-Result<BlockPtr> unpack_block(std::unique_ptr<std::byte[]> stored, const BlockEntry& entry,
-                              Ordinal end, const SegmentHeader& segment, FrameView::Check check,
-                              std::string_view path) {
-  const std::byte* const at = stored.get();
-  const std::size_t stored_size = sealed_block_header_size + entry.stored;
-  const std::uint32_t seed = segment_seed(segment.salt, segment.first);
-  if (load<std::uint32_t>(at) != crc32c(at + 4, stored_size - 4, seed)) {
+Result<void> check_block(std::span<const std::byte> stored, const BlockEntry& entry,
+                         std::uint32_t segment_seed, std::string_view path) {
+  const std::byte* const at = stored.data();
+  if (load<std::uint32_t>(at) != crc32c(stored.subspan(4), segment_seed)) {
     return block_corrupt(path, entry, "fails its checksum");
   }
-  const auto encoding = load<std::uint16_t>(at + 20);
   const bool as_named =
       load<std::uint32_t>(at + 4) == entry.stored && load<std::uint32_t>(at + 8) == entry.raw &&
       load<std::uint32_t>(at + 12) == entry.first && load<std::uint32_t>(at + 16) == entry.number &&
-      encoding <= encoding_zstd && (encoding == encoding_zstd || entry.raw == entry.stored);
+      load<std::uint16_t>(at + 20) == (is_raw(entry) ? encoding_raw : encoding_zstd);
   if (!as_named) return block_corrupt(path, entry, "is not the one that the block table names");
+  return {};
+}
 
-  auto block = std::make_shared<Block>();
-  block->first = entry.first;
-  block->end = end;
-  std::size_t frames_at = 0;
-  if (encoding == encoding_raw) {
-    frames_at = sealed_block_header_size;  // Kept as it was read, with the header in front.
-    block->bytes = std::move(stored);
-    block->size = stored_size;
-  } else {
-    block->bytes = std::make_unique_for_overwrite<std::byte[]>(entry.raw);
-    block->size = entry.raw;
-    const std::size_t size = ZSTD_decompressDCtx(decompressor(), block->bytes.get(), entry.raw,
-                                                 at + sealed_block_header_size, entry.stored);
-    if (size != entry.raw) return block_corrupt(path, entry, "does not unpack");
+Result<void> unpack_block(std::span<const std::byte> stored, const BlockEntry& entry,
+                          std::span<std::byte> out, std::string_view path) {
+  const std::span<const std::byte> contents = stored.subspan(sealed_block_header_size);
+  if (is_raw(entry)) {
+    std::memcpy(out.data(), contents.data(), contents.size());
+    return {};
   }
-  block->frames.reserve(std::min<std::size_t>(end - entry.first, entry.raw / frame_header_size));
-  if (!find_frames(*block, frames_at, block->size, segment, check)) {
-    return block_corrupt(path, entry, "holds frames that do not belong there");
+  const std::size_t size =
+      ZSTD_decompressDCtx(decompressor(), out.data(), out.size(), contents.data(), contents.size());
+  if (size != out.size()) return block_corrupt(path, entry, "does not unpack");
+  return {};
+}
+
+Result<void> find_frames(Block& block, std::size_t offset, const BlockEntry& entry, Ordinal end,
+                         const SegmentHeader& segment, FrameView::Check check,
+                         std::string_view path) {
+  const std::uint32_t seed = log_seed(segment.salt);
+  const std::size_t frames_end = offset + entry.raw;
+  while (offset < frames_end) {
+    const auto frame =
+        FrameView::parse(block.view().subspan(offset, frames_end - offset), seed, check);
+    if (!frame || number(frame->first()) != number(segment.first) + block.end) {
+      return block_corrupt(path, entry, "holds a frame that does not belong there");
+    }
+    block.frames.push_back({.first = block.end, .offset = static_cast<std::uint32_t>(offset)});
+    block.end += frame->event_count();
+    offset += frame->size();
   }
-  return block;
+  if (block.end != end) return block_corrupt(path, entry, "holds another number of events");
+  return {};
 }
 
 }  // namespace stele::log

@@ -24,17 +24,27 @@ struct BlockEntry {
 inline constexpr std::size_t block_entry_size = 16;  ///< In the table.
 
 /// The bytes of a block in the file: header, then `frames` compressed, or as they are if zstd
-/// (level 1) saves less than a tenth. Sets `entry.stored` and `entry.raw`.
+/// saves less than a tenth. Sets `entry.stored` and `entry.raw`.
 [[nodiscard]] std::vector<std::byte> pack_block(std::span<const std::byte> frames,
                                                 BlockEntry& entry, std::uint32_t segment_seed);
 
-/// Checks and unpacks. `stored` is header and contents; it is kept if the block is raw. The frames
-/// must be the events [entry.first, end) of a segment that begins at `segment_first`. `check` is
-/// for the frames: `structure`, or `all` to check their own CRCs too. Errors: `corrupt`, naming
-/// `path` and the offset.
-[[nodiscard]] Result<BlockPtr> unpack_block(std::unique_ptr<std::byte[]> stored,
-                                            const BlockEntry& entry, Ordinal end,
-                                            const SegmentHeader& segment, FrameView::Check check,
-                                            std::string_view path);
+/// True if a block of this entry lies in the file as its frames are.
+[[nodiscard]] constexpr bool is_raw(const BlockEntry& entry) { return entry.stored == entry.raw; }
+
+/// Checks a block as it lies in the file, header in front, against its entry. Errors: `corrupt`,
+/// naming `path` and the offset.
+[[nodiscard]] Result<void> check_block(std::span<const std::byte> stored, const BlockEntry& entry,
+                                       std::uint32_t segment_seed, std::string_view path);
+
+/// Unpacks a block that was checked; `out` has its raw size. Errors: `corrupt`.
+[[nodiscard]] Result<void> unpack_block(std::span<const std::byte> stored, const BlockEntry& entry,
+                                        std::span<std::byte> out, std::string_view path);
+
+/// Appends the frames at `offset` of `block` to its list, and moves its `end` to `end`. They must
+/// be the events [block.end, end) of `segment`. `check`: `structure`, or `all` to compare their own
+/// CRCs too. Errors: `corrupt`.
+[[nodiscard]] Result<void> find_frames(Block& block, std::size_t offset, const BlockEntry& entry,
+                                       Ordinal end, const SegmentHeader& segment,
+                                       FrameView::Check check, std::string_view path);
 
 }  // namespace stele::log

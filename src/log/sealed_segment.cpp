@@ -27,6 +27,28 @@ BlockEntry load_entry(const std::byte* at, std::uint32_t number) {
           .raw = load<std::uint32_t>(at + 12)};
 }
 
+constexpr std::size_t scratch_size_max = 512 * 1'024;  // Of what a thread keeps.
+
+// Memory for bytes as they lie in the file, until they are unpacked; each thread keeps some.
+class Scratch {
+ public:
+  explicit Scratch(std::size_t size) {
+    thread_local std::vector<std::byte> kept;
+    if (size > scratch_size_max) {
+      large_.resize(size);
+      bytes_ = large_.data();
+      return;
+    }
+    if (kept.size() < size) kept.resize(size);
+    bytes_ = kept.data();
+  }
+  [[nodiscard]] std::byte* bytes() const { return bytes_; }
+
+ private:
+  std::vector<std::byte> large_;
+  std::byte* bytes_ = nullptr;
+};
+
 }  // namespace
 
 SealedSegment::SealedSegment(Disk& disk, std::string folder, std::shared_ptr<BlockCache> cache)
@@ -231,16 +253,79 @@ Result<std::uint32_t> SealedSegment::number_of(Ordinal ordinal) const {
   return page_number * entries_per_page + low;
 }
 
+// Reads blocks that lie side by side with one read and gives them as one. Events [.., end).
+Result<BlockPtr> SealedSegment::load_run(const std::vector<BlockEntry>& entries, Ordinal end,
+                                         FrameView::Check check) const {
+  const BlockEntry& last = entries.back();
+  const std::size_t offset = entries.front().offset;
+  const std::size_t stored_size = last.offset + sealed_block_header_size + last.stored - offset;
+  std::size_t raw_size = 0;
+  for (const BlockEntry& entry : entries) raw_size += entry.raw;
+  const bool all_raw = std::ranges::all_of(entries, is_raw);
+  auto block = std::make_shared<Block>();
+  // Raw blocks stay where they were read to, with their headers between them.
+  block->size = all_raw ? stored_size : raw_size;
+  block->bytes = std::make_unique_for_overwrite<std::byte[]>(block->size);
+  block->frames.reserve(end - entries.front().first);
+  block->first = entries.front().first;
+  block->end = block->first;
+  Scratch scratch{all_raw ? 0 : stored_size};
+  const std::span<std::byte> stored{all_raw ? block->bytes.get() : scratch.bytes(), stored_size};
+  if (const auto read = file_->read_at(offset, stored); !read) {
+    return std::unexpected{read.error()};
+  }
+  std::size_t out_at = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const BlockEntry& entry = entries[i];
+    const auto bytes =
+        stored.subspan(entry.offset - offset, sealed_block_header_size + entry.stored);
+    auto done = check_block(bytes, entry, seed_, path_);
+    std::size_t frames_at = out_at;
+    if (all_raw) {
+      frames_at = entry.offset - offset + sealed_block_header_size;
+    } else if (done) {
+      done = unpack_block(bytes, entry, {block->bytes.get() + out_at, entry.raw}, path_);
+      out_at += entry.raw;
+    }
+    const Ordinal block_end = i + 1 < entries.size() ? entries[i + 1].first : end;
+    if (done) {
+      done = find_frames(*block, frames_at, entry, block_end, info_.header, check, path_);
+    }
+    if (!done) return std::unexpected{done.error()};
+  }
+  return block;
+}
+
 Result<BlockPtr> SealedSegment::load_block(std::uint32_t number, FrameView::Check check) const {
   Ordinal end = 0;
   const auto entry = entry_of(number, end);
   if (!entry) return std::unexpected{entry.error()};
-  const std::size_t size = sealed_block_header_size + entry->stored;
-  auto bytes = std::make_unique_for_overwrite<std::byte[]>(size);
-  if (const auto read = file_->read_at(entry->offset, {bytes.get(), size}); !read) {
-    return std::unexpected{read.error()};
+  return load_run({*entry}, end, check);
+}
+
+Result<BlockPtr> SealedSegment::run_with(Ordinal ordinal, std::size_t events) const {
+  const auto number = number_of(ordinal);
+  if (!number) return std::unexpected{number.error()};
+  std::vector<BlockEntry> entries;
+  Ordinal end = 0;
+  std::size_t size = 0;
+  for (std::uint32_t next = *number; next < info_.blocks; ++next) {
+    Ordinal next_end = 0;
+    const auto entry = entry_of(next, next_end);
+    if (!entry) return std::unexpected{entry.error()};
+    size += entry->raw;
+    if (!entries.empty()) {
+      const BlockEntry& before = entries.back();
+      const bool adjoins =
+          before.offset + sealed_block_header_size + before.stored == entry->offset;
+      if (!adjoins || size > sealed_run_size_max) break;
+    }
+    entries.push_back(*entry);
+    end = next_end;
+    if (end - ordinal >= events) break;
   }
-  return unpack_block(std::move(bytes), *entry, end, info_.header, check, path_);
+  if (entries.size() == 1) return block(*number);
+  return load_run(entries, end, FrameView::Check::structure);
 }
 
 Result<BlockPtr> SealedSegment::block(std::uint32_t number) const {
@@ -258,7 +343,7 @@ Result<BlockPtr> SealedSegment::block_with(Ordinal ordinal) const {
 
 Result<SealedFrame> SealedSegment::frame_in(BlockPtr block, const FrameRef& at) const {
   auto frame = FrameView::parse(block->view().subspan(at.offset), log_seed(info_.header.salt),
-                                FrameView::Check::structure);
+                                FrameView::Check::known);
   if (!frame) return std::unexpected{frame.error()};
   return SealedFrame{.block = std::move(block), .frame = *frame, .first = at.first};
 }

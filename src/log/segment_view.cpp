@@ -37,16 +37,17 @@ Result<LoadedFrames> SegmentView::frame_with(Ordinal ordinal) const {
 
 Result<LoadedFrames> SegmentView::frames_from(Ordinal ordinal, std::size_t limit) const {
   if (open_) return open_->frames_from(ordinal, limit);
-  auto block = sealed_->block_with(ordinal);
+  auto block = sealed_->run_with(ordinal, limit);
   if (!block) return std::unexpected{block.error()};
   LoadedFrames loaded;
   const auto& refs = (*block)->frames;
+  loaded.frames.reserve(std::min(refs.size(), limit));
   auto ref = std::ranges::upper_bound(refs, ordinal, {}, &FrameRef::first);
   for (ref = std::prev(ref); ref != refs.end(); ++ref) {
     if (std::size_t{ref->first} >= ordinal + limit) break;
     const auto bytes = (*block)->view().subspan(ref->offset);
-    // The block's own checksum was compared when it was read.
-    auto frame = FrameView::parse(bytes, 0, FrameView::Check::structure);
+    // Checked and parsed when the block was read.
+    auto frame = FrameView::parse(bytes, 0, FrameView::Check::known);
     if (!frame) {
       return fail(Errc::corrupt, "\"" + sealed_->path() + "\" is damaged: " +
                                      frame.error().message + " Run `stele verify`.");
