@@ -76,6 +76,8 @@ Result<void> Engine::add(std::unique_ptr<Projection> projection, std::unique_ptr
 }
 
 void Engine::start() {
+  if (started_) return;
+  started_ = true;
   std::vector<const Filter*> filters;
   for (const auto& runner : runners_) filters.push_back(&runner->spec().filter);
   // An upcaster may rename a type: the stored name is then none of those listed.
@@ -86,6 +88,7 @@ void Engine::start() {
 }
 
 void Engine::stop() {
+  started_ = false;
   for (const auto& runner : runners_) runner->ask_to_stop();
   if (!runners_.empty()) shared_->store.wake();
   for (const auto& runner : runners_) runner->stop();

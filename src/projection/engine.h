@@ -77,7 +77,7 @@ class Engine {
   /// `check_spec`), `too_large` (more than `projections_max`).
   [[nodiscard]] Result<void> add(std::unique_ptr<Projection> projection,
                                  std::unique_ptr<Sink> sink);
-  void start();
+  void start();  ///< Does nothing if it was started. `start` and `stop`: from one thread.
   /// Ends the batches under way, whole, and the threads. A later `start` goes on.
   void stop();
 
@@ -104,6 +104,7 @@ class Engine {
 
   std::unique_ptr<Shared> shared_;  // Outlives the runners, which use it.
   std::vector<std::unique_ptr<Runner>> runners_;
+  bool started_ = false;
 };
 
 }  // namespace stele::projection
