@@ -1,6 +1,7 @@
 #include "serve/json_cursor.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "stele/ids.h"
@@ -8,6 +9,8 @@
 
 namespace stele::serve {
 namespace {
+
+constexpr std::ptrdiff_t names_compared_max = 16;  // More members of an object are sorted.
 
 int hex_value(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
@@ -255,24 +258,23 @@ void JsonCursor::value(std::string_view& out) {
 
 /// Without recursion: the depth is the client's.
 void JsonCursor::skip_value() {
-  std::string open;  // The brackets that are open; small enough for no allocation at first.
+  std::array<std::size_t, json_depth_max> names_at;  // Of each bracket that is open.
+  std::string open;                                  // The brackets; rarely more than fit in place.
   do {
     const char next = peek();
     bool value_ended = true;
     switch (next) {
       case '{':
       case '[':
-        ++at_;
-        open += next;
-        if (open.size() + path_.size() > json_depth_max) {
+        if (open.size() + path_.size() >= json_depth_max) {
           return fail("The JSON is nested too deeply.");
         }
+        ++at_;
+        names_at[open.size()] = names_.size();
+        open += next;
         skip_space();
-        if (take(next == '{' ? '}' : ']')) {
-          open.pop_back();
-        } else {
-          value_ended = false;
-        }
+        value_ended = take(next == '{' ? '}' : ']');
+        if (value_ended) open.pop_back();
         break;
       case '"':
         skip_string();
@@ -293,19 +295,45 @@ void JsonCursor::skip_value() {
       skip_space();
       if (take(open.back() == '{' ? '}' : ']')) {
         open.pop_back();
-        continue;
+        drop_names(names_at[open.size()]);
+      } else if (take(',')) {
+        value_ended = false;
+      } else {
+        return fail("A comma or the end must stand after a value.");
       }
-      if (!take(',')) return fail("A comma or the end must stand after a value.");
-      value_ended = false;
     }
-    if (!value_ended && open.back() == '{') {
-      if (peek() != '"') return fail("A member's name in quotes must stand here.");
-      skip_string();
-      if (failed_) return;
-      skip_space();
-      if (!take(':')) return fail("A colon must follow a member's name.");
-    }
+    if (!value_ended && open.back() == '{' && !skip_name(names_at[open.size() - 1])) return;
   } while (!failed_ && !open.empty());
+}
+
+/// A member's name and colon inside a value. Few names are compared as they come; many when their
+/// object closes, sorted.
+bool JsonCursor::skip_name(std::size_t names_at) {
+  if (peek() != '"') fail("A member's name in quotes must stand here.");
+  if (failed_) return false;
+  std::string_view name;
+  string(name);
+  if (failed_) return false;
+  skip_space();
+  if (!take(':')) fail("A colon must follow a member's name.");
+  const auto seen = names_.begin() + static_cast<std::ptrdiff_t>(names_at);
+  if (names_.end() - seen < names_compared_max &&
+      std::find(seen, names_.end(), name) != names_.end()) {
+    fail("The member \"" + std::string{name.substr(0, 64)} + "\" stands twice.");
+  }
+  names_.push_back(name);
+  return !failed_;
+}
+
+void JsonCursor::drop_names(std::size_t names_at) {
+  const auto seen = names_.begin() + static_cast<std::ptrdiff_t>(names_at);
+  if (names_.end() - seen > names_compared_max) {
+    std::sort(seen, names_.end());
+    if (const auto twice = std::adjacent_find(seen, names_.end()); twice != names_.end()) {
+      fail("The member \"" + std::string{twice->substr(0, 64)} + "\" stands twice.");
+    }
+  }
+  names_.resize(names_at);
 }
 
 void JsonCursor::end() {

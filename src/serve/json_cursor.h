@@ -42,7 +42,8 @@ class JsonCursor {
   void string(std::string_view& out);
   /// A whole number from 0 to `highest`, without sign, fraction or exponent.
   void number(std::uint64_t& out, std::uint64_t highest);
-  /// Any value, whole: its exact bytes, without white space around them.
+  /// Any value, whole: its exact bytes, without white space around them. A member that stands
+  /// twice in an object inside fails too.
   void value(std::string_view& out);
 
   /// What comes next: '{', '[', '"', '0' (a number), 't', 'f', 'n'; 0 at the end or if it is none.
@@ -69,6 +70,8 @@ class JsonCursor {
   void skip_space();
   bool take(char c);
   void skip_value();
+  bool skip_name(std::size_t names_at);
+  void drop_names(std::size_t names_at);
   void skip_string();
   void skip_number();
   void skip_digits();

@@ -20,16 +20,17 @@ constexpr const char* event_schema =
 
 constexpr const char* append_schema =
     R"({"type":"object","required":["streams"],"additionalProperties":false,"properties":{)"
-    R"("id":{"type":"string","format":"uuid"},"streams":{"type":"array","minItems":1,"maxItems":64,)"
-    R"("items":{"type":"object","required":["stream"],"additionalProperties":false,"properties":{)"
+    R"("id":{"type":"string","format":"uuid"},"streams":{"type":"array",)"
+    R"("minItems":1,"maxItems":64,"items":{"type":"object","required":["stream"],)"
+    R"("additionalProperties":false,"properties":{)"
     R"("stream":{"type":"string","minLength":3,"maxLength":255},"expected":{"oneOf":[)"
     R"({"enum":["any","none","some"]},{"type":"object","required":["version"],)"
     R"("additionalProperties":false,"properties":{"version":{"type":"integer","minimum":0},)"
     R"("tip":{"type":"string","pattern":"^[0-9a-fA-F]{16}$"}}}]},"events":{"type":"array",)"
     R"("items":{"$ref":"#/components/schemas/NewEvent"}}}}},"condition":{"type":"object",)"
     R"("required":["failIf"],"additionalProperties":false,"properties":{"failIf":{"type":"array",)"
-    R"("items":{"type":"object","additionalProperties":false,"properties":{"types":{"type":"array",)"
-    R"("items":{"type":"string"}},"tags":{"type":"array","items":{"type":"string"}}}}},)"
+    R"("items":{"type":"object","additionalProperties":false,"properties":{"types":)"
+    R"({"type":"array","items":{"type":"string"}},"tags":{"type":"array","items":{"type":"string"}}}}},)"
     R"("after":{"type":"integer","minimum":0}}}}})";
 
 constexpr const char* new_event_schema =
