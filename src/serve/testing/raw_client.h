@@ -44,7 +44,7 @@ class RawClient {
   /// True if the server closes the connection within `timeout`.
   bool is_closed_within(std::chrono::milliseconds timeout = default_timeout);
 
-  static constexpr std::chrono::milliseconds default_timeout{5'000};
+  static constexpr std::chrono::milliseconds default_timeout{30'000};
 
  private:
   bool fill(std::chrono::steady_clock::time_point until);
