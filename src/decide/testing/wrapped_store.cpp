@@ -48,6 +48,34 @@ Result<void> GatedStore::append_async_checked(const AppendRequest& request, Comp
   return {};
 }
 
+SlowStore::SlowStore(EventStore& inner) : WrappedStore{inner}, thread_{[this] { let_out(); }} {}
+
+SlowStore::~SlowStore() {
+  {
+    const std::lock_guard lock{mutex_};
+    stopping_ = true;
+  }
+  thread_.join();
+}
+
+void SlowStore::let_out() {
+  while (true) {
+    std::this_thread::sleep_for(std::chrono::microseconds{100});
+    const std::lock_guard lock{mutex_};
+    for (Held& each : held_) each.queue->push(std::move(each.completion));
+    held_.clear();
+    if (stopping_) return;
+  }
+}
+
+Result<void> SlowStore::append_async_checked(const AppendRequest& request, CompletionQueue& queue,
+                                             std::uint64_t token) {
+  Completion completion{.token = token, .outcome = inner_.append(request)};
+  const std::lock_guard lock{mutex_};
+  held_.push_back({.queue = &queue, .completion = std::move(completion)});
+  return {};
+}
+
 Result<void> FaultyStore::append_async_checked(const AppendRequest& request, CompletionQueue& queue,
                                                std::uint64_t token) {
   if (refused_ > 0) {

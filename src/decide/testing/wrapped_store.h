@@ -78,6 +78,27 @@ class GatedStore final : public WrappedStore {
   std::deque<Held> held_;  // Guarded by mutex_.
 };
 
+/// Answers some 100 us after it appended, as a disk would: commands pile up on what is under way.
+class SlowStore final : public WrappedStore {
+ public:
+  explicit SlowStore(EventStore& inner);
+  ~SlowStore() override;
+
+ private:
+  Result<void> append_async_checked(const AppendRequest& request, CompletionQueue& queue,
+                                    std::uint64_t token) override;
+  void let_out();
+
+  struct Held {
+    CompletionQueue* queue;
+    Completion completion;
+  };
+  std::mutex mutex_;
+  std::deque<Held> held_;  // Guarded by mutex_.
+  bool stopping_ = false;  // Guarded by mutex_.
+  std::thread thread_;
+};
+
 /// Fails the next appends, in one of three ways.
 class FaultyStore final : public WrappedStore {
  public:
