@@ -1,7 +1,9 @@
 #include "query/sqlite_reader.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,7 +18,8 @@ namespace {
 
 constexpr int busy_timeout_ms = 2'000;
 constexpr int page_cache_kib = 4 * 1'024;  // For each connection; the system caches the file too.
-constexpr int first_column = 3;            // After row_key, row_version, row_position.
+constexpr std::chrono::milliseconds retry_interval{5};  // While the read model is being made.
+constexpr int first_column = 3;                         // After row_key, row_version, row_position.
 
 /// The open connections of one read model. Thread-safe.
 class Pool {
@@ -48,6 +51,10 @@ class Pool {
     return database;
   }
 
+  /// Whether the sink has made its tables: once they are there they stay.
+  [[nodiscard]] bool made() const noexcept { return made_.load(std::memory_order_relaxed); }
+  void set_made() noexcept { made_.store(true, std::memory_order_relaxed); }
+
   void give_back(std::unique_ptr<sqlite::Database> database) {
     const std::lock_guard lock{mutex_};
     --taken_;
@@ -58,6 +65,7 @@ class Pool {
  private:
   const std::string path_;
   const std::size_t connections_max_;
+  std::atomic<bool> made_{false};
 
   std::mutex mutex_;
   std::condition_variable free_;
@@ -83,8 +91,14 @@ class SqliteSnapshot final : public RowSnapshot {
     auto transaction = sqlite::Transaction::begin(*database_, sqlite::Transaction::Kind::deferred);
     if (!transaction) return std::unexpected{std::move(transaction.error())};
     transaction_.emplace(std::move(*transaction));
+    if (auto made = check_made(); !made) return made;
     const auto checkpoint = projection::stored_checkpoint(*database_);  // Fixes what is seen.
-    if (!checkpoint) return std::unexpected{checkpoint.error()};
+    if (!checkpoint) {
+      // The file is there, its tables are not: the sink is about to make them.
+      if (checkpoint.error().code != Errc::invalid) return std::unexpected{checkpoint.error()};
+      return fail(Errc::unavailable,
+                  "The read model \"" + spec_.name + "\" is being made. Ask again in a moment.");
+    }
     if (*checkpoint) position_ = (*checkpoint)->position;
     return {};
   }
@@ -182,6 +196,23 @@ class SqliteSnapshot final : public RowSnapshot {
     return place;
   }
 
+  /// The sink makes the file first and its tables a moment later.
+  Result<void> check_made() {
+    if (pool_->made()) return {};
+    auto statement =
+        database_->cached("SELECT count(*) FROM sqlite_master WHERE name IN ('stele_meta', ?1)");
+    if (!statement) return std::unexpected{std::move(statement.error())};
+    statement->bind(0, std::string_view{spec_.name});
+    const auto row = statement->step();
+    if (!row) return std::unexpected{row.error()};
+    if (statement->int64(0) < 2) {
+      return fail(Errc::unavailable,
+                  "The read model \"" + spec_.name + "\" is not made yet. Retry in a moment.");
+    }
+    pool_->set_made();
+    return {};
+  }
+
   Result<std::string> next_cursor(std::uint64_t hash, const std::vector<Value>& place) const {
     std::string cursor = encode_cursor(hash, place);
     if (cursor.size() <= cursor_size_max) return cursor;
@@ -206,8 +237,22 @@ class SqliteReader final : public RowReader {
         pool_{std::make_shared<Pool>(projection::sqlite_file(folder, spec).string(),
                                      connections_max)} {}
 
+  /// While the sink has not made the read model, waits for it too.
   [[nodiscard]] Result<std::unique_ptr<RowSnapshot>> snapshot(
       std::chrono::microseconds timeout) override {
+    const auto until = std::chrono::steady_clock::now() + timeout;
+    while (true) {
+      auto opened = try_snapshot(timeout);
+      if (opened || pool_->made() || opened.error().code != Errc::unavailable ||
+          std::chrono::steady_clock::now() + retry_interval > until) {
+        return opened;
+      }
+      std::this_thread::sleep_for(retry_interval);
+    }
+  }
+
+ private:
+  Result<std::unique_ptr<RowSnapshot>> try_snapshot(std::chrono::microseconds timeout) {
     auto database = pool_->take(timeout);
     if (!database) return std::unexpected{std::move(database.error())};
     auto snapshot = std::make_unique<SqliteSnapshot>(pool_, spec_, std::move(*database));
@@ -216,7 +261,6 @@ class SqliteReader final : public RowReader {
     return snapshot;
   }
 
- private:
   const ProjectionSpec spec_;
   const std::shared_ptr<Pool> pool_;
 };

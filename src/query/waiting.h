@@ -24,9 +24,7 @@ template <typename P>
 [[nodiscard]] Result<std::optional<Found<typename P::Row>>> find_fresh(
     const projection::Engine& engine, const ReadModel<P>& model, std::string_view key,
     const Token& token, std::chrono::microseconds timeout) {
-  {
-    auto view = model.view(timeout);
-    if (!view) return std::unexpected{std::move(view.error())};
+  if (auto view = model.view(timeout)) {
     auto found = view->find(key);
     if (!found) return found;
     const std::string stream = std::string{P::category} + "-" + std::string{key};
@@ -34,6 +32,8 @@ template <typename P>
         (*found && row_shows(token, stream, (*found)->version))) {
       return found;
     }
+  } else if (view.error().code != Errc::unavailable) {  // Not made yet: worth waiting for.
+    return std::unexpected{std::move(view.error())};
   }
   const auto reached = engine.wait_until(P::name, token.position, timeout);
   if (!reached) return std::unexpected{reached.error()};

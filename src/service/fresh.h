@@ -57,11 +57,13 @@ template <typename P>
   auto found = token ? query::find_fresh(service.engine(), model, key, *token,
                                          time_left(request, token_wait_max))
                      : model.find(key);
-  if (found && !*found) {
+  const bool not_made = !token && !found && found.error().code == Errc::unavailable;
+  if (not_made || (found && !*found)) {
     const std::string stream = std::string{P::category} + "-" + std::string{key};
     const auto came = wait_for_newcomer(service, P::name, stream, request);
     if (!came) return std::unexpected{came.error()};
-    if (*came) found = model.find(key);
+    if (!*came) return std::optional<Found<typename P::Row>>{};
+    found = model.find(key);
   }
   if (!found) return std::unexpected{problem_of_wait(P::name, found.error())};
   return std::move(*found);
