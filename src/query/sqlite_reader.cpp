@@ -17,7 +17,7 @@ namespace stele::query {
 namespace {
 
 constexpr int busy_timeout_ms = 2'000;
-constexpr int page_cache_kib = 4 * 1'024;  // For each connection; the system caches the file too.
+constexpr int page_cache_kib = 2 * 1'024;  // For each connection; the system caches the file too.
 constexpr std::chrono::milliseconds retry_interval{5};  // While the read model is being made.
 constexpr int first_column = 3;                         // After row_key, row_version, row_position.
 

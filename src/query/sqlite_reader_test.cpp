@@ -185,7 +185,7 @@ TEST_F(ReaderTest, RefusesWhatItCannotAnswer) {
 }
 
 TEST_F(ReaderTest, SaysThatAReadModelIsNotThereYet) {
-  EXPECT_EQ(model<Sums>().find("1").error().code, Errc::unavailable);
+  EXPECT_EQ(model<Sums>().view(std::chrono::milliseconds{50}).error().code, Errc::unavailable);
 }
 
 TEST_F(ReaderTest, GivesOneStateToAllAnswersOfAView) {

@@ -16,15 +16,17 @@
 #include "projection/engine.h"
 #include "projection/sqlite/sqlite_sink.h"
 #include "query/sqlite_reader.h"
+#include "serve/log_routes.h"
 #include "serve/openapi.h"
 #include "serve/router.h"
 #include "serve/server.h"
+#include "serve/service_routes.h"
 #include "service/command_route.h"
 #include "service/config.h"
 #include "service/exit_code.h"
 #include "service/flags.h"
-#include "service/platform_routes.h"
 #include "service/row_route.h"
+#include "store/embedded/embedded_store.h"
 
 namespace stele {
 
@@ -58,9 +60,11 @@ struct Service::Impl {
 
   // In the order in which they start; they stop in the reverse order.
   std::unique_ptr<EventStore> store;
+  store::EmbeddedStore* embedded = nullptr;  // The store, if it is that one.
   std::unique_ptr<decide::SnapshotStore> snapshots;
   std::unique_ptr<decide::CommandProcessor> processor;
   std::unique_ptr<projection::Engine> engine;
+  std::unique_ptr<serve::LogRoutes> log_routes;
   std::unique_ptr<serve::Server> server;
   std::string host;
 
@@ -80,6 +84,8 @@ struct Service::Impl {
   Result<void> open_store();
   Result<void> start_engine();
   Result<void> start_server();
+  [[nodiscard]] std::vector<serve::HealthCheck> health_checks();
+  void add_log_metrics();
   void add_metrics();
 };
 
@@ -136,9 +142,15 @@ Result<void> Service::Impl::open_store() {
     snapshots = decide::make_memory_snapshots();
     return {};
   }
-  auto opened = open_embedded_store(
-      {.data = config.get("serve.data"), .read_only = config.flag("serve.read_only")});
+  constexpr std::size_t mebibyte = 1'024 * 1'024;
+  auto opened = store::EmbeddedStore::open(
+      {.data = config.get("serve.data"),
+       .options = {.read_only = config.flag("serve.read_only"),
+                   .segment_size = config.number("log.segment_mib") * mebibyte,
+                   .block_cache_size = config.number("log.cache_mib") * mebibyte},
+       .clock = *clock});
   if (!opened) return std::unexpected{opened.error()};
+  embedded = opened->get();
   store = std::move(*opened);
   snapshots = decide::make_file_snapshots((data() / "snapshots").string());
   return {};
@@ -157,13 +169,11 @@ Result<void> Service::Impl::start_engine() {
 }
 
 Result<void> Service::Impl::start_server() {
-  service::PlatformParts parts{.store = store.get(),
-                               .engine = engine.get(),
-                               .metrics = &metrics,
-                               .openapi = &openapi,
-                               .logger = logger,
-                               .log_routes = has_role("api")};
-  service::add_platform_routes(router, parts);
+  if (has_role("api")) {
+    log_routes = std::make_unique<serve::LogRoutes>(*store, serve::LogRoutesOptions{}, *logger);
+    log_routes->add_to(router, openapi);
+  }
+  serve::add_service_routes(router, openapi, metrics, health_checks());
 
   const std::string& listen = config.get("serve.listen");
   const std::size_t colon = listen.rfind(':');
@@ -182,7 +192,52 @@ Result<void> Service::Impl::start_server() {
   return server->start();
 }
 
+std::vector<serve::HealthCheck> Service::Impl::health_checks() {
+  using Outcome = serve::HealthCheck::Outcome;
+  std::vector<serve::HealthCheck> checks;
+  if (embedded != nullptr) {
+    checks.push_back({.name = "log", .check = [this]() -> Outcome {
+                        const log::LogStats stats = embedded->stats();
+                        if (stats.failed) return {false, "The disk failed; nothing is taken."};
+                        if (stats.disk_full) return {false, "The disk is full; reads go on."};
+                        return {};
+                      }});
+  }
+  for (const std::string& name : projection_order) {
+    checks.push_back({.name = "projection " + name, .check = [this, name]() -> Outcome {
+                        const auto status = engine->status(name);
+                        if (!status) return {false, status.error().message};
+                        const bool good = status->state == projection::State::running ||
+                                          status->state == projection::State::rebuilding;
+                        return {good, std::string{projection::to_string(status->state)} + ", " +
+                                          std::to_string(status->lag_events) + " events behind." +
+                                          (good ? "" : " " + status->last_error)};
+                      }});
+  }
+  return checks;
+}
+
+void Service::Impl::add_log_metrics() {
+  const auto stat = [this](auto member) {
+    return [this, member] { return static_cast<double>(embedded->stats().*member); };
+  };
+  using Stats = log::LogStats;
+  metrics.counter_from("stele_log_appends_total", "Appends that became durable.",
+                       stat(&Stats::appends));
+  metrics.counter_from("stele_log_syncs_total", "Times that the log was synced.",
+                       stat(&Stats::syncs));
+  metrics.counter_from("stele_log_written_bytes_total", "Bytes of groups, with padding.",
+                       stat(&Stats::bytes));
+  metrics.gauge_from("stele_log_staged_bytes", "Bytes that wait for a sync.",
+                     stat(&Stats::staged_bytes));
+  metrics.gauge_from("stele_log_unsealed_segments", "Segments that are not compressed yet.",
+                     stat(&Stats::unsealed_segments));
+  metrics.gauge_from("stele_log_sealed_segments", "Segments that are compressed.",
+                     stat(&Stats::sealed_segments));
+}
+
 void Service::Impl::add_metrics() {
+  if (embedded != nullptr) add_log_metrics();
   metrics.gauge_from("stele_log_end_position", "The last durable position of the log.",
                      [this] { return static_cast<double>(number(store->log_end())); });
   for (const std::string& name : projection_order) {
@@ -341,10 +396,12 @@ std::string Service::url() const {
 }
 
 void Service::stop() {
+  if (impl_->store) impl_->store->wake();  // Readers that wait for more.
   if (impl_->server) impl_->server->stop();
   if (impl_->processor) impl_->processor->stop();
   if (impl_->engine) impl_->engine->stop();
   impl_->server.reset();
+  impl_->log_routes.reset();
   impl_->processor.reset();
   impl_->engine.reset();
   impl_->store.reset();

@@ -144,7 +144,7 @@ TEST_P(ServiceTest, RefusalsNameTheirReason) {
   EXPECT_EQ(add(R"({"amount": 1, "extra": 2})").status, 400);
   EXPECT_EQ(add("{").status, 400);
   EXPECT_EQ(RawClient{port_}.ask("POST", "/tallies/one/add", "{}").status, 415);
-  EXPECT_EQ(get("/tallies/none").status, 404);
+  EXPECT_EQ(get("/tallies/none").status, 404) << get("/tallies/none").body;
   EXPECT_TRUE(get("/tallies/none").body.contains("tally_unknown"));
   EXPECT_TRUE(get("/tallies/one?token=abc").body.contains("token_invalid"));
   EXPECT_EQ(get("/tallies/one?colour=red").status, 400);
