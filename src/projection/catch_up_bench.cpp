@@ -100,7 +100,7 @@ double run_bare(const std::vector<BareRow>& rows) {
   const auto open = [&](const ProjectionSpec& spec) {
     return sqlite::Database::open(
                sqlite_file(folder.path(), spec),
-               {.synchronous = sqlite::Synchronous::normal, .cache_kib = 16 * 1'024})
+               {.synchronous = sqlite::Synchronous::normal, .cache_kib = 8 * 1'024})
         .value();
   };
   const auto begin = std::chrono::steady_clock::now();

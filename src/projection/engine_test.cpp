@@ -305,6 +305,22 @@ TEST_F(EngineTest, SaysHowFarBehindAProjectionIs) {
   EXPECT_EQ(running->status().size(), 1U);
 }
 
+TEST_F(EngineTest, CountsTheLagAfterAStartFromTheFirstEventThatIsMissing) {
+  pay("account-a", 5);
+  clock_.advance(seconds{3'600});
+  std::atomic<bool> go{false};
+  const auto running = engine();
+  ASSERT_TRUE(running->add(make_fold<Sums>(), std::make_unique<SlowSink>(sink(), go)));
+  running->start();
+  ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::rebuilding; }));
+  EXPECT_NEAR(running->status("sums")->lag_seconds, 3'600.0, 0.001);
+  go = true;
+  go.notify_all();
+  ASSERT_TRUE(running->wait_until("sums", Position{1}, seconds{10}));
+  EXPECT_EQ(running->status("sums")->state, State::running);
+  EXPECT_EQ(running->status("sums")->lag_seconds, 0.0);
+}
+
 TEST_F(EngineTest, NeverShowsAPositionThatGoesBack) {
   const auto running = engine();
   ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));

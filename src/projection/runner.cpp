@@ -25,7 +25,6 @@ void Engine::Runner::start() {
     state_ = State::running;
     position_ = {};  // Known again when the sink is opened.
     attempts_ = 0;
-    shown_ = shared_.clock.now();
   }
   thread_ = std::thread{[this] { work(); }};
 }
@@ -79,9 +78,12 @@ Result<void> Engine::Runner::open() {
   at_ = *held ? (*held)->position : Position{};
   open_ = true;
   const Position log_end = shared_.store.log_end();
+  const auto next = shared_.store.read_all(at_, {}, 1);
+  if (!next) return std::unexpected{next.error()};
 
   const std::lock_guard lock{mutex_};
   position_ = at_;
+  shown_ = next->events.empty() ? shared_.clock.now() : next->events[0].recorded_at;
   if (at_ == Position{} && log_end > Position{}) rebuild_to_ = log_end;
   if (attempts_ == 0) all_is_well();  // Else only when the batch that failed goes through.
   changed_.notify_all();

@@ -85,8 +85,9 @@ class Engine::Runner {
   unsigned attempts_ = 0;
   Error error_;  // Of the last attempt; of use when attempts_ > 0.
   Rate rate_;
-  Timestamp shown_{};  // All recorded up to then is shown: the last event's time, or the time of
-                       // being seen at the log's end.
+  // Nothing that was recorded before is missing from the rows: the time of the last event that was
+  // applied, or of the next one after a start, or of being seen at the log's end.
+  Timestamp shown_{};
 
   std::thread thread_;  // Last: it uses all of the above.
 };

@@ -10,7 +10,7 @@
 namespace stele::projection {
 namespace {
 
-constexpr int page_cache_kib = 16 * 1'024;
+constexpr int page_cache_kib = 8 * 1'024;
 constexpr int busy_timeout_ms = 2'000;  // The engine retries what takes longer.
 
 constexpr const char* put_meta = "INSERT OR REPLACE INTO stele_meta(key, value) VALUES(?,?)";
