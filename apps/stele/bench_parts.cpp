@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "store/embedded/embedded_store.h"
+
 namespace stele::bench {
 
 Result<WorkFolder> WorkFolder::make(const std::string& wanted) {
@@ -80,11 +82,13 @@ std::string payload(std::size_t size, std::uint64_t seed) {
 }
 
 Result<OpenLog> open_log(const std::string& folder) {
-  EmbeddedOptions options;
-  options.data = folder;
-  auto store = open_embedded_store(options);
+  store::EmbeddedStore::Setup setup;
+  setup.data = folder;
+  auto store = store::EmbeddedStore::open(std::move(setup));
   if (!store) return std::unexpected{store.error()};
-  return OpenLog{.store = std::move(*store), .syncs = [] { return std::uint64_t{0}; }};
+  const store::EmbeddedStore& embedded = **store;
+  return OpenLog{.store = std::move(*store),
+                 .syncs = [&embedded] { return embedded.stats().syncs; }};
 }
 
 double seconds_since(Steady::time_point start) {
