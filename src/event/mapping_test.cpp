@@ -207,11 +207,11 @@ TEST(Mapping, KeepsACurrencyPerStruct) {
   const Money eur{5, currency("EUR")};
   const Outer outer{usd(1), {eur, eur, std::nullopt}, {usd(2), usd(2), std::nullopt}};
   const std::string text = written(outer);
-  EXPECT_EQ(
-      text,
-      R"({"fee":"0.01","currency":"USD",)"
-      R"("first":{"amount":"0.05","balance_after":"0.05","currency":"EUR","reference":null},)"
-      R"("second":{"amount":"0.02","balance_after":"0.02","currency":"USD","reference":null}})");
+  EXPECT_EQ(text,
+            R"({"fee":"0.01","currency":"USD",)"
+            R"("first":{"amount":"0.05","balance_after":"0.05","currency":"EUR","reference":null},)"
+            R"("second":{"amount":"0.02","balance_after":"0.02","currency":"USD",)"
+            R"("reference":null}})");
   const auto back = from_json<Outer>(text);
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->first.amount, eur);
@@ -219,8 +219,8 @@ TEST(Mapping, KeepsACurrencyPerStruct) {
 }
 
 TEST(Mapping, ReadsListsAndOptionalAmounts) {
-  const std::string text =
-      R"({"prices":["1.00","2.50"],"discount":null,"currency":"USD","inner":{"count":1,"names":[]}})";
+  const std::string text = R"({"prices":["1.00","2.50"],"discount":null,"currency":"USD",)"
+                           R"("inner":{"count":1,"names":[]}})";
   const auto read = from_json<Lines>(text);
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->prices[1], usd(250));

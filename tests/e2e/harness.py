@@ -24,7 +24,8 @@ REQUEST_SECONDS_MAX = 70  # Above the longest deadline that a request may ask fo
 
 def program():
     """The program under test: of the test run's build, or of the release build."""
-    return pathlib.Path(os.environ.get("STELE_TEST_BIN", ROOT / "build" / "release" / "bin" / "stele"))
+    built = ROOT / "build" / "release" / "bin" / "stele"
+    return pathlib.Path(os.environ.get("STELE_TEST_BIN", built))
 
 
 def scale():
@@ -42,6 +43,7 @@ class Server:
     likes; the folder goes with `close`."""
 
     def __init__(self):
+        self.flags = []
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="stele-e2e-"))
         self.data = self.folder / "data"
         self.log = self.folder / "log"
@@ -50,7 +52,7 @@ class Server:
 
     def command(self):
         return [str(program()), "serve", "--data", str(self.data), "--listen",
-                f"127.0.0.1:{self.port}"]
+                f"127.0.0.1:{self.port}", *self.flags]
 
     def start(self):
         self.port = free_port()
@@ -184,7 +186,8 @@ class Client:
 
     def contract(self):
         if self.port not in Client.contracts:
-            Client.contracts[self.port] = Contract(json.loads(self.raw("GET", "/openapi.json").body))
+            document = json.loads(self.raw("GET", "/openapi.json").body)
+            Client.contracts[self.port] = Contract(document)
         return Client.contracts[self.port]
 
     def raw(self, method, target, body=None, headers=None):

@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import socket
+import threading
 import unittest
 
 from harness import Server
@@ -41,6 +42,16 @@ class Names(HttpCase):
             self.assertIn(name, account.json)
         for name in ("createdAt", "updatedAt", "lastTransactionAt"):
             self.assertRegex(account[name], TIME)
+
+    def test_events_pass_as_they_are_stored(self):
+        answer = self.client.open(initialDeposit="1.50", userId="u", occurredAt="2024-01-02")
+        stream = self.client.get(f"/v1/streams/account-{answer['id']}")
+        [event] = stream["events"]
+        self.assertEqual(event["data"], {"user_id": "u", "owner_name": "Ada", "currency": "USD",
+                                         "account_type": "CHECKING", "initial_deposit": "1.50"})
+        self.assertEqual((event["type"], event["position"]),
+                         ("AccountCreated", answer["position"]))
+        self.assertEqual(event["metadata"]["occurred_at"], "2024-01-02T00:00:00.000000Z")
 
     def test_members_in_snake_case_are_unknown(self):
         answer = self.client.post("/accounts", {"owner_name": "Ada"})
@@ -136,8 +147,9 @@ class Lists(HttpCase):
 
 class Errors(HttpCase):
     def test_bodies_that_are_not_json_are_malformed(self):
-        for body in ("", "{", "[]", "null", "nonsense", '{"ownerName": "Ada"} x', "{'ownerName': 1}",
-                     '{"ownerName": "Ada",}', b'{"ownerName": "\xff"}', "[" * 100 + "]" * 100):
+        for body in ("", "{", "[]", "null", "nonsense", '{"ownerName": "Ada"} x',
+                     "{'ownerName': 1}", '{"ownerName": "Ada",}', b'{"ownerName": "\xff"}',
+                     "[" * 100 + "]" * 100):
             self.refused(self.client.post("/accounts", body), 400, "malformed")
 
     def test_unknown_duplicate_and_missing_members_are_malformed(self):
@@ -193,7 +205,8 @@ class Errors(HttpCase):
         self.refused(answer, 406, "not_acceptable")
 
     def test_a_body_or_a_header_that_is_too_large_is_refused(self):
-        answer = self.client.post("/accounts", b'{"ownerName": "' + b"a" * (8 * 1024 * 1024) + b'"}')
+        body = b'{"ownerName": "' + b"a" * (8 * 1024 * 1024) + b'"}'
+        answer = self.client.post("/accounts", body)
         self.refused(answer, 413, "too_large")
         self.assertIn("limit", answer.json)
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain:
@@ -255,6 +268,26 @@ class Repeats(HttpCase):
         accepted = self.client.withdraw(account, "5", key=key)
         self.assertEqual(accepted.status, 200, accepted)
         self.assertNotIn("Idempotent-Replayed", accepted.headers)
+
+    def test_of_many_at_once_with_one_key_one_is_done(self):
+        account = self.client.new()
+        answers, start = [], threading.Barrier(8)
+
+        def send():
+            client = server.client()
+            start.wait()
+            answers.append(client.deposit(account, "5", key="at-once-" + account))
+            client.close()
+
+        threads = [threading.Thread(target=send) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual({(answer.status, answer.body) for answer in answers},
+                         {(200, answers[0].body)})
+        self.assertEqual(sum("Idempotent-Replayed" not in answer.headers for answer in answers), 1)
+        self.assertEqual(self.client.fresh(answers[0])["balance"], "5.00")
 
     def test_a_key_has_1_to_255_printable_characters(self):
         account = self.client.new()

@@ -91,6 +91,17 @@ class Restart(RestartCase):
             self.client = self.server.client()
             self.assertEqual(self.client.account(account)["balance"], "1.00")
 
+    def test_a_server_for_reading_only_refuses_commands(self):
+        account = self.client.new("1")
+        self.client.close()
+        self.assertEqual(self.server.stop(), 0)
+        self.server.flags = ["--read-only"]
+        self.server.start()
+        self.client = self.server.client()
+        refused = self.client.deposit(account, 1)
+        self.assertEqual((refused.status, refused.code), (503, "read_only"), refused)
+        self.assertEqual(self.client.account(account)["balance"], "1.00")
+
     def test_a_folder_is_held_by_one_process(self):
         second = subprocess.run([str(program()), "serve", "--data", str(self.server.data),
                                  "--listen", "127.0.0.1:0"], capture_output=True, text=True,
