@@ -36,6 +36,8 @@ class Grammar {
     tail();
     stream();
     import_file();
+    verify();
+    repair();
     doctor();
     bench();
   }
@@ -165,6 +167,19 @@ class Grammar {
     app->footer(
         "Nothing is sent before the whole file was found to fit the mapping. An import that\n"
         "was cut off goes on when it is started again: nothing is done twice.");
+  }
+
+  void verify() {
+    auto [app, options] =
+        verb<VerifyOptions>(app_, "verify", "Check every byte of a log against its checksums");
+    app->add_option("--data", options.data, "The data folder")->capture_default_str();
+  }
+
+  void repair() {
+    auto [app, options] = verb<RepairOptions>(
+        app_, "repair", "Cut a damaged log at its last sound append and start a new epoch");
+    app->add_option("--data", options.data, "The data folder")->capture_default_str();
+    app->add_flag("--yes", options.yes, "Do it; without this it only says what would be lost");
   }
 
   void doctor() {

@@ -65,14 +65,23 @@ struct ImportVerbOptions {
   bool check = false;
 };
 
+struct VerifyOptions {
+  std::string data = "./data";
+};
+
+struct RepairOptions {
+  std::string data = "./data";
+  bool yes = false;
+};
+
 struct DoctorOptions {
   ServeOptions settings;
   std::string url;
 };
 
-using Verb =
-    std::variant<ServeOptions, AppendOptions, ReadOptions, StreamOptions, ImportVerbOptions,
-                 DoctorOptions, bench::BenchAppendOptions, bench::BenchReadOptions>;
+using Verb = std::variant<ServeOptions, AppendOptions, ReadOptions, StreamOptions,
+                          ImportVerbOptions, VerifyOptions, RepairOptions, DoctorOptions,
+                          bench::BenchAppendOptions, bench::BenchReadOptions>;
 
 struct CommandLine {
   Verb verb;
