@@ -93,12 +93,7 @@ class SqliteSnapshot final : public RowSnapshot {
     transaction_.emplace(std::move(*transaction));
     if (auto made = check_made(); !made) return made;
     const auto checkpoint = projection::stored_checkpoint(*database_);  // Fixes what is seen.
-    if (!checkpoint) {
-      // The file is there, its tables are not: the sink is about to make them.
-      if (checkpoint.error().code != Errc::invalid) return std::unexpected{checkpoint.error()};
-      return fail(Errc::unavailable,
-                  "The read model \"" + spec_.name + "\" is being made. Ask again in a moment.");
-    }
+    if (!checkpoint) return std::unexpected{checkpoint.error()};
     if (*checkpoint) position_ = (*checkpoint)->position;
     return {};
   }
