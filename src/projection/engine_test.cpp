@@ -211,6 +211,23 @@ TEST_F(EngineTest, StopsAtACheckpointOfAnotherLog) {
   EXPECT_EQ(rows<Sums>(*running->spec("sums")).count("b"), 0U);
 }
 
+TEST_F(EngineTest, AppliesEachEventOnceAlthoughTwoEnginesWriteTheSameRows) {
+  const std::unique_ptr<Engine> engines[] = {engine(), engine()};
+  for (const auto& running : engines) {
+    ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+    running->start();
+  }
+  for (int i = 1; i <= 100; ++i) {
+    pay("account-a", i);
+    if (i % 10 == 0) std::this_thread::sleep_for(milliseconds{2});
+  }
+  for (const auto& running : engines) {
+    ASSERT_TRUE(soon([&] { return running->status("sums")->position == Position{100}; }));
+    running->stop();
+  }
+  EXPECT_EQ(rows<Sums>(*engines[0]->spec("sums")), fold_naively(*store_).sums);
+}
+
 TEST_F(EngineTest, StartsAnewWhenItsRowsAreGone) {
   pay("account-a", 5);
   auto running = engine();
