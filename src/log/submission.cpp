@@ -152,11 +152,7 @@ Result<void> settle_doubt(Submission& submission, const Layout& layout) {
                                       std::string{demand.name} + "\"; choose another name.");
     }
     case Doubt::Kind::condition:
-      for (const auto& open : layout.open) {
-        auto done = prove_condition(submission, *open, open->durable_events());
-        if (!done) return done;
-      }
-      return {};
+      return {};  // `prove` has looked at all that is durable.
   }
   return {};
 }
@@ -172,6 +168,10 @@ Result<void> prove(Submission& submission, const Layout& layout) {
     const auto events =
         static_cast<Ordinal>(number(segment->last()) - number(segment->first()) + 1);
     if (auto done = prove_condition(submission, *segment, events); !done) return done;
+  }
+  for (const auto& open : layout.open) {
+    auto done = prove_condition(submission, *open, open->durable_events());
+    if (!done) return done;
   }
   if (auto done = prove_streams(submission, layout, floor_before); !done) return done;
   submission.floor = layout.floor();

@@ -8,6 +8,10 @@
 namespace stele::log {
 namespace {
 
+// A blocking append waits for room so many times, each at most `room_wait`.
+constexpr std::size_t room_waits_max = 1'000;
+constexpr auto room_wait = std::chrono::milliseconds{10};
+
 Result<AppendOutcome> told(std::optional<Error> error, AppendOutcome outcome) {
   if (error) return std::unexpected{std::move(*error)};
   return outcome;
@@ -88,8 +92,12 @@ std::shared_ptr<GroupEnd> Tail::join_last_group() {
 }
 
 Tail::Judgement Tail::submit(Submission& submission, Lock& lock, bool may_wait) {
-  for (;;) {
-    Judgement judged = judge(submission);
+  // What needs reads is proven before the first judgement: a condition over what is durable, and
+  // the id in sealed segments.
+  bool prove_first = !submission.condition.empty() || submission.floor != layout_->floor();
+  for (std::size_t waits = 0;;) {
+    Judgement judged{.verdict = Verdict::unproven};
+    if (!std::exchange(prove_first, false)) judged = judge(submission);
     if (judged.verdict == Verdict::unproven) {
       const LayoutPtr layout = layout_;
       lock.unlock();
@@ -103,15 +111,17 @@ Tail::Judgement Tail::submit(Submission& submission, Lock& lock, bool may_wait) 
       if (room == Verdict::refused) {
         return {.verdict = Verdict::refused, .error = disk_full_};
       }
-      if (room == Verdict::no_room && may_wait) {
+      if (room == Verdict::no_room && may_wait && waits++ < room_waits_max) {
         wait_for_room(lock);
         continue;
       }
       if (room == Verdict::no_room) {
-        return {.verdict = Verdict::refused,
-                .error = Error{Errc::overloaded,
-                               "The log has " + std::to_string(staged_size_) +
-                                   " bytes that wait for the disk; retry a little later."}};
+        return {
+            .verdict = Verdict::refused,
+            .error = Error{Errc::overloaded,
+                           "The log has " + std::to_string(staged_size_) +
+                               " bytes that wait for the disk and " + std::to_string(open_.size()) +
+                               " segments that wait to be sealed; retry a little later."}};
       }
       stage(submission, judged);
     }
@@ -130,7 +140,7 @@ void Tail::wait_for_room(Lock& lock) {
     release_role(lock);
     return;
   }
-  room_.wait_for(lock, std::chrono::milliseconds{10});
+  room_.wait_for(lock, room_wait);
 }
 
 Tail::Verdict Tail::room_for(std::size_t frame_size) const {
