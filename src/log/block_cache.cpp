@@ -1,31 +1,60 @@
 #include "log/block_cache.h"
 
+#include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace stele::log {
 namespace {
 
-constexpr std::size_t entry_cost = 96;  // Of the ring, the map and the shared owner, in bytes.
+constexpr std::size_t entry_cost = 128;    // Of two slots and the shared owner, in bytes.
+constexpr std::size_t slot_share = 1'024;  // One slot for so many bytes.
+constexpr std::size_t slots_min = 64;
 
 std::uint64_t key_of(std::uint64_t file, std::uint32_t block) { return file << 32 | block; }
 
-std::size_t shard_of(std::uint64_t key) { return (key * 0x9E37'79B9'7F4A'7C15ULL) >> 60; }
+std::uint64_t hash_of(std::uint64_t key) {
+  key = (key ^ key >> 31) * 0x9E37'79B9'7F4A'7C15ULL;
+  return key ^ key >> 29;
+}
 
-std::size_t cost_of(const BlockPtr& block) { return block->memory_size() + entry_cost; }
+std::size_t shard_of(std::uint64_t hash) { return hash >> 60; }
 
 }  // namespace
 
-BlockCache::BlockCache(std::size_t size_max) : shard_size_max_{size_max / shards_count} {}
+RunBuffers::Buffer RunBuffers::take() {
+  {
+    const std::lock_guard lock{mutex_};
+    if (!kept_.empty()) {
+      Buffer buffer = std::move(kept_.back());
+      kept_.pop_back();
+      return buffer;
+    }
+  }
+  return std::make_unique_for_overwrite<std::byte[]>(run_buffer_size);
+}
+
+void RunBuffers::give_back(Buffer buffer) {
+  const std::lock_guard lock{mutex_};
+  if (kept_.size() < run_buffers_max) kept_.push_back(std::move(buffer));
+}
+
+BlockCache::BlockCache(std::size_t size_max) : shard_size_max_{size_max / shards_count} {
+  for (Shard& shard : shards_) shard.set_size_max(shard_size_max_);
+}
 
 BlockPtr BlockCache::find(std::uint64_t file, std::uint32_t block) {
   const std::uint64_t key = key_of(file, block);
-  return shards_[shard_of(key)].find(key);
+  const std::uint64_t hash = hash_of(key);
+  return shards_[shard_of(hash)].find(key, hash);
 }
 
 void BlockCache::put(std::uint64_t file, std::uint32_t block, BlockPtr value) {
-  if (cost_of(value) > shard_size_max_ / 8) return;
+  const std::size_t cost = value->memory_size() + entry_cost;
+  if (cost > shard_size_max_ / 8) return;
   const std::uint64_t key = key_of(file, block);
-  shards_[shard_of(key)].put(key, std::move(value), shard_size_max_);
+  const std::uint64_t hash = hash_of(key);
+  shards_[shard_of(hash)].put(key, hash, std::move(value), cost);
 }
 
 std::size_t BlockCache::memory_size() const {
@@ -34,50 +63,70 @@ std::size_t BlockCache::memory_size() const {
   return size;
 }
 
-BlockPtr BlockCache::Shard::find(std::uint64_t key) {
+void BlockCache::Shard::set_size_max(std::size_t size_max) {
   const std::lock_guard lock{mutex_};
-  const auto found = places_.find(key);
-  if (found == places_.end()) return nullptr;
-  Entry& entry = ring_[found->second];
-  entry.used_again = true;
-  return entry.block;
+  size_max_ = size_max;
+  slots_.resize(std::bit_ceil(std::max(size_max / slot_share, slots_min)));
 }
 
-void BlockCache::Shard::put(std::uint64_t key, BlockPtr value, std::size_t size_max) {
+// Where `key` is, or the unused slot where it belongs.
+std::size_t BlockCache::Shard::place_of(std::uint64_t key, std::uint64_t hash) const {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t place = hash & mask;
+  while (slots_[place].key != 0 && slots_[place].key != key) place = (place + 1) & mask;
+  return place;
+}
+
+BlockPtr BlockCache::Shard::find(std::uint64_t key, std::uint64_t hash) {
+  const std::lock_guard lock{mutex_};
+  Slot& slot = slots_[place_of(key, hash)];
+  if (slot.key == 0) return nullptr;
+  slot.used_again = true;
+  return slot.block;
+}
+
+void BlockCache::Shard::put(std::uint64_t key, std::uint64_t hash, BlockPtr value,
+                            std::size_t cost) {
   std::vector<BlockPtr> evicted;  // Freed after the lock.
   const std::lock_guard lock{mutex_};
-  const auto [place, is_new] = places_.try_emplace(key, 0);
-  if (!is_new) return;  // Another reader was quicker; both hold the same bytes.
-  const std::size_t cost = cost_of(value);
-  make_room(cost, size_max, evicted);
-  held_ += cost;
-  if (free_.empty()) {
-    free_.push_back(ring_.size());
-    ring_.emplace_back();
+  if (slots_[place_of(key, hash)].key != 0) return;  // Another reader was quicker: the same bytes.
+  while (used_ != 0 && (held_ + cost > size_max_ || used_ >= slots_.size() / 2)) {
+    hand_ = hand_ & (slots_.size() - 1);
+    Slot& slot = slots_[hand_];
+    if (slot.key == 0 || std::exchange(slot.used_again, false)) {
+      ++hand_;
+      continue;
+    }
+    evicted.push_back(take_out(hand_));  // What moves into its place is looked at next.
   }
-  place->second = free_.back();
-  free_.pop_back();
-  ring_[place->second] = {.key = key, .block = std::move(value), .cost = cost, .used_again = false};
+  slots_[place_of(key, hash)] = {.key = key,
+                                 .block = std::move(value),
+                                 .cost = static_cast<std::uint32_t>(cost),
+                                 .used_again = false};
+  held_ += cost;
+  ++used_;
+}
+
+// Empties a slot, and closes the gap for those that were placed past it.
+BlockPtr BlockCache::Shard::take_out(std::size_t place) {
+  const std::size_t mask = slots_.size() - 1;
+  BlockPtr block = std::move(slots_[place].block);
+  held_ -= slots_[place].cost;
+  --used_;
+  for (std::size_t next = (place + 1) & mask; slots_[next].key != 0; next = (next + 1) & mask) {
+    const std::size_t home = hash_of(slots_[next].key) & mask;
+    // It may move if its home does not lie behind the gap.
+    if (((next - home) & mask) < ((next - place) & mask)) continue;
+    slots_[place] = std::move(slots_[next]);
+    place = next;
+  }
+  slots_[place] = {};
+  return block;
 }
 
 std::size_t BlockCache::Shard::memory_size() const {
   const std::lock_guard lock{mutex_};
   return held_;
-}
-
-void BlockCache::Shard::make_room(std::size_t needed, std::size_t size_max,
-                                  std::vector<BlockPtr>& evicted) {
-  while (held_ != 0 && held_ + needed > size_max) {
-    hand_ = hand_ + 1 < ring_.size() ? hand_ + 1 : 0;
-    Entry& entry = ring_[hand_];
-    if (entry.block == nullptr) continue;
-    if (std::exchange(entry.used_again, false)) continue;
-    held_ -= entry.cost;
-    places_.erase(entry.key);
-    evicted.push_back(std::move(entry.block));
-    entry = {};
-    free_.push_back(hand_);
-  }
 }
 
 }  // namespace stele::log

@@ -15,7 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "log/index_key.h"
@@ -30,6 +30,22 @@ struct FrameRef {
   std::uint32_t offset = 0;
 };
 
+inline constexpr std::size_t run_buffer_size = 144 * 1'024;  ///< Bytes: a run and its headers.
+inline constexpr std::size_t run_buffers_max = 32;           ///< Kept for the next runs.
+
+/// Memory of runs that are gone, for the next ones: large pieces that are given back to the system
+/// and taken again cost more than reading into them. Thread-safe.
+class RunBuffers {
+ public:
+  using Buffer = std::unique_ptr<std::byte[]>;
+  [[nodiscard]] Buffer take();
+  void give_back(Buffer buffer);
+
+ private:
+  std::mutex mutex_;
+  std::vector<Buffer> kept_;  // Guarded by mutex_.
+};
+
 /// Checked, unpacked bytes. Immutable once shared.
 struct Block {
   std::unique_ptr<std::byte[]> bytes;
@@ -37,7 +53,11 @@ struct Block {
   std::vector<FrameRef> frames = {};  ///< Of a block of frames; empty for a page of an index.
   Ordinal first = 0;                  ///< Ordinal of the first event (a block of frames).
   Ordinal end = 0;                    ///< One past the last.
+  std::shared_ptr<RunBuffers> home = nullptr;  ///< Where `bytes` goes in the end, if not away.
 
+  ~Block() {
+    if (home != nullptr) home->give_back(std::move(bytes));
+  }
   [[nodiscard]] std::span<const std::byte> view() const { return {bytes.get(), size}; }
   [[nodiscard]] std::size_t memory_size() const {
     return sizeof(Block) + size + frames.capacity() * sizeof(FrameRef);
@@ -61,27 +81,32 @@ class BlockCache {
 
   [[nodiscard]] std::size_t memory_size() const;  ///< Bytes held now; at most the maximum.
 
+  [[nodiscard]] const std::shared_ptr<RunBuffers>& run_buffers() const { return run_buffers_; }
+
  private:
-  struct Entry {
-    std::uint64_t key = 0;
+  // Open addressing, so that a hit touches one line of memory beside the block's own.
+  struct Slot {
+    std::uint64_t key = 0;  // 0 = unused.
     BlockPtr block = nullptr;
-    std::size_t cost = 0;
+    std::uint32_t cost = 0;
     bool used_again = false;
   };
   /// A share of the cache with a lock of its own, so that readers seldom meet.
   class Shard {
    public:
-    [[nodiscard]] BlockPtr find(std::uint64_t key);
-    void put(std::uint64_t key, BlockPtr value, std::size_t size_max);
+    void set_size_max(std::size_t size_max);
+    [[nodiscard]] BlockPtr find(std::uint64_t key, std::uint64_t hash);
+    void put(std::uint64_t key, std::uint64_t hash, BlockPtr value, std::size_t cost);
     [[nodiscard]] std::size_t memory_size() const;
 
    private:
-    void make_room(std::size_t needed, std::size_t size_max, std::vector<BlockPtr>& evicted);
+    [[nodiscard]] std::size_t place_of(std::uint64_t key, std::uint64_t hash) const;
+    BlockPtr take_out(std::size_t place);
 
     mutable std::mutex mutex_;
-    std::unordered_map<std::uint64_t, std::size_t> places_;  // Key to place in `ring_`.
-    std::vector<Entry> ring_;
-    std::vector<std::size_t> free_;
+    std::vector<Slot> slots_;  // As many as a power of two; at most half are in use.
+    std::size_t size_max_ = 0;
+    std::size_t used_ = 0;
     std::size_t hand_ = 0;
     std::size_t held_ = 0;
   };
@@ -90,6 +115,7 @@ class BlockCache {
   std::size_t shard_size_max_;
   std::atomic<std::uint64_t> files_{0};
   std::array<Shard, shards_count> shards_;
+  std::shared_ptr<RunBuffers> run_buffers_ = std::make_shared<RunBuffers>();
 };
 
 }  // namespace stele::log

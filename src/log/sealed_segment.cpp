@@ -265,7 +265,12 @@ Result<BlockPtr> SealedSegment::load_run(const std::vector<BlockEntry>& entries,
   auto block = std::make_shared<Block>();
   // Raw blocks stay where they were read to, with their headers between them.
   block->size = all_raw ? stored_size : raw_size;
-  block->bytes = std::make_unique_for_overwrite<std::byte[]>(block->size);
+  if (entries.size() > 1 && block->size <= run_buffer_size) {
+    block->home = cache_->run_buffers();
+    block->bytes = block->home->take();
+  } else {
+    block->bytes = std::make_unique_for_overwrite<std::byte[]>(block->size);
+  }
   block->frames.reserve(end - entries.front().first);
   block->first = entries.front().first;
   block->end = block->first;
