@@ -16,6 +16,19 @@ void put_number(std::string& out, std::uint64_t value) {
   out.append(digits.data(), std::to_chars(digits.data(), digits.data() + 24, value).ptr);
 }
 
+/// As `Uuid::text`, without a string of its own: two stand in every event.
+void put_uuid(std::string& out, const Uuid& id) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<char, 36> text;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < id.bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text[at++] = '-';
+    text[at++] = digits[id.bytes[i] >> 4];
+    text[at++] = digits[id.bytes[i] & 0xF];
+  }
+  out.append(text.data(), text.size());
+}
+
 /// Appends `json` if it is JSON that may be shown in this form; false, and nothing appended, if
 /// not.
 bool put_json(std::string& out, std::string_view json, DataForm form) {
@@ -50,9 +63,9 @@ void append_event_json(std::string& out, const EventView& event, DataForm form) 
   out += ",\"version\":";
   put_number(out, number(event.version));
   out += ",\"id\":\"";
-  out += event.id.text();
+  put_uuid(out, event.id);
   out += "\",\"appendId\":\"";
-  out += event.append_id.text();
+  put_uuid(out, event.append_id);
   out += "\",\"type\":";
   append_json_string(out, event.type);
   out += ",\"tags\":[";
@@ -85,7 +98,7 @@ void append_event_json(std::string& out, const EventView& event, DataForm form) 
 void append_appended_json(std::string& out, const Appended& appended,
                           const std::vector<std::string>& streams, std::string_view token) {
   out += "{\"id\":\"";
-  out += appended.id.text();
+  put_uuid(out, appended.id);
   out += "\",\"firstPosition\":";
   put_number(out, number(appended.first));
   out += ",\"position\":";

@@ -30,7 +30,8 @@ constexpr const char* append_schema =
     R"("items":{"$ref":"#/components/schemas/NewEvent"}}}}},"condition":{"type":"object",)"
     R"("required":["failIf"],"additionalProperties":false,"properties":{"failIf":{"type":"array",)"
     R"("items":{"type":"object","additionalProperties":false,"properties":{"types":)"
-    R"({"type":"array","items":{"type":"string"}},"tags":{"type":"array","items":{"type":"string"}}}}},)"
+    R"({"type":"array","items":{"type":"string"}},)"
+    R"("tags":{"type":"array","items":{"type":"string"}}}}},)"
     R"("after":{"type":"integer","minimum":0}}}}})";
 
 constexpr const char* new_event_schema =

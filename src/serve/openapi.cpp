@@ -153,11 +153,12 @@ void put_operation(std::string& out, const Route& route) {
     out += '}';
   }
   out += R"(,"responses":{)";
-  for (const ResponseDoc& each : route.doc.responses) {
-    put_response(out, each);
-    out += ',';
-  }
   bool first = true;
+  for (const ResponseDoc& each : route.doc.responses) {
+    if (!first) out += ',';
+    first = false;
+    put_response(out, each);
+  }
   for (const auto& [status, codes] : problems_of(route.doc)) {
     const bool taken = std::ranges::any_of(
         route.doc.responses, [&](const ResponseDoc& each) { return each.status == status; });
