@@ -15,29 +15,6 @@ using namespace testing_bank;  // NOLINT(google-build-using-namespace): the test
 
 Money usd(std::int64_t cents) { return {cents, *Currency::find("USD")}; }
 
-struct Pay {
-  Money amount;
-};
-STELE_DESCRIBE(Pay, amount);
-struct Paid {
-  Money amount, balance_after;
-};
-STELE_DESCRIBE(Paid, amount, balance_after);
-
-struct Purse {
-  static constexpr auto category = "purse";
-  static constexpr int state_version = 1;
-  using Events = stele::Events<Paid>;
-  using Commands = stele::Commands<Pay>;
-  struct State {
-    Money balance;
-  };
-  static void evolve(State& state, const Paid& event) { state.balance = event.balance_after; }
-  static Decision decide(const State& state, const Pay& command) {
-    return {{Paid{command.amount, state.balance + command.amount}}};
-  }
-};
-
 TEST(GivenWhenThen, AcceptsTheEventsThatTheRulesBring) {
   const auto result = given<Account>(Deposited{50, 50}).when(Withdraw{20}).then(Withdrawn{20, 30});
   EXPECT_TRUE(result) << result.explanation;

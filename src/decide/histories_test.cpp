@@ -195,7 +195,7 @@ TEST(Histories, AreLinearizableOnTheMemoryStore) {
 
 TEST(Histories, AreLinearizableOnTheEmbeddedStore) {
   const auto disk = testing::on_disk();
-  expect_sound(play(disk->store(), 2'000));
+  expect_sound(play(disk->store(), 1'000));
 }
 
 TEST(Histories, AreFoundWrongWhenTheStoreIgnoresTheTip) {

@@ -22,7 +22,13 @@ Result<void> fold(const ProcessorParts& parts, const detail::DeciderTable& table
   }
   const detail::EventTable* type = table.event_named(newest.type);
   if (type == nullptr) return {};
-  return type->decode_and_evolve(state, newest);
+  try {
+    return type->decode_and_evolve(state, newest);
+  } catch (...) {  // The rules are the user's.
+    return fail(Errc::internal, "The decider of \"" + std::string{table.category} +
+                                    "\" threw an exception at the event at position " +
+                                    std::to_string(number(event.position)) + ".");
+  }
 }
 
 /// Reads on from `loaded.at` to the stream's end.

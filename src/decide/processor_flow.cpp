@@ -88,14 +88,20 @@ void CommandProcessor::Impl::advance(Job& job) {
 bool CommandProcessor::Impl::resolve(Job& job) {
   const auto& [decider, command, key, body, options] = job.call;
   job.resolved = true;
-  Keys keys = command->keys != nullptr ? command->keys(key, body.get()) : Keys{key};
-  if (command->scope != nullptr) job.query = command->scope(body.get());
+  Keys keys;
+  try {
+    keys = command->keys != nullptr ? command->keys(key, body.get()) : Keys{key};
+    if (command->scope != nullptr) job.query = command->scope(body.get());
+  } catch (...) {
+    keys.clear();  // Refused below.
+  }
   if (keys.empty() || (job.query.empty() && keys.size() < command->states) ||
       (command->scope != nullptr && job.query.empty())) {
-    finish(job, Error{.code = Errc::internal,
-                      .message = "The decider of \"" + std::string{decider->category} +
-                                 "\" names too few keys, or an empty scope, for the command " +
-                                 std::string{command->name} + "."});
+    finish(job,
+           Error{.code = Errc::internal,
+                 .message = "The decider of \"" + std::string{decider->category} +
+                            "\" names too few keys, an empty scope, or throws, for the command " +
+                            std::string{command->name} + "."});
     return false;
   }
   for (const std::string& each : keys) {
@@ -339,10 +345,15 @@ void CommandProcessor::Impl::stage(Job& job, const Decision& decision) {
     job.generations.push_back(slot->generation);
   }
   if (job.events.empty() || job.slots.empty()) return;
-  for (const Emitted& emitted : decision.events()) {
-    Slot& slot = *job.slots[job.state_streams[emitted.stream()]];
-    const detail::MadeEvent& made = emitted.made();
-    job.call.decider->event_of(made.identity)->evolve(slot.state.get(), made.object);
+  try {
+    for (const Emitted& emitted : decision.events()) {
+      Slot& slot = *job.slots[job.state_streams[emitted.stream()]];
+      const detail::MadeEvent& made = emitted.made();
+      job.call.decider->event_of(made.identity)->evolve(slot.state.get(), made.object);
+    }
+  } catch (...) {  // The rules are the user's. What was sent stands; the states must be loaded.
+    for (Slot* slot : job.slots) cache_.drop(*slot);
+    return;
   }
   for (std::size_t i = 0; i < job.events.size(); ++i) {
     job.slots[job.event_streams[i]]->at = {.version = job.events[i].version,

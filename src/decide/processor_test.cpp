@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <latch>
+#include <limits>
 #include <thread>
 
 #include "decide/testing/bank.h"
@@ -244,6 +245,12 @@ TEST_F(Processor, OutlivesARuleThatThrows) {
   EXPECT_EQ(code_of(send("1", Deposit{1})), "accepted");
 }
 
+TEST_F(Processor, OutlivesAnEventThatARuleCannotBear) {
+  EXPECT_EQ(code_of(send("1", Stamp{"unbearable"})), "accepted");  // Written before it is folded.
+  EXPECT_EQ(code_of(send("1", Deposit{1})), "internal");
+  EXPECT_EQ(code_of(send("2", Deposit{1})), "accepted");
+}
+
 TEST_F(Processor, JudgesOverAQueryAndNeverOverbooks) {
   CommandProcessor second{parts_};
   std::latch all{20};
@@ -359,6 +366,36 @@ TEST_F(Processor, PassesOnAnUnknownOutcomeAndForgetsWhatItStaged) {
   faulty.refuse(1);  // Not stored.
   EXPECT_EQ(code_of(send("1", Deposit{3})), "read_only");
   EXPECT_EQ(code_of(send("1", Withdraw{3})), "insufficient_funds");
+}
+
+TEST_F(Processor, LearnsFromItsCheckThatAnotherAcceptedARejectedCommand) {
+  auto& faulty = faulty_;
+  parts_.store = &faulty;
+  ASSERT_EQ(code_of(send("1", Deposit{10})), "accepted");
+  ASSERT_EQ(code_of(send("1", Withdraw{10}, idempotent(4))), "accepted");
+  faulty.hide(1);  // As if the other accepted it just after the look-up.
+  EXPECT_EQ(code_of(send("1", Withdraw{10}, idempotent(4))), "replayed");
+  EXPECT_EQ(balance("1"), 0);
+}
+
+TEST_F(Processor, ForgetsWhatItStagedForACommandThatAnotherAccepted) {
+  auto& faulty = faulty_;
+  parts_.store = &faulty;
+  ASSERT_EQ(code_of(send("1", Deposit{10}, idempotent(4))), "accepted");
+  faulty.hide(1);
+  EXPECT_EQ(code_of(send("1", Deposit{10}, idempotent(4))), "replayed");
+  const auto result = send("1", Withdraw{11});
+  EXPECT_EQ(std::get<Rejection>(result).details[0].json, "10");
+}
+
+TEST_F(Processor, RejectsWithAmountInvalidWhatOverflows) {
+  const Money most{std::numeric_limits<std::int64_t>::max(), *Currency::find("USD")};
+  const Money cent{1, *Currency::find("USD")};
+  EXPECT_EQ(code_of(processor().run(call_of<Purse>("1", Pay{most}))), "accepted");
+  EXPECT_EQ(code_of(processor().run(call_of<Purse>("1", Pay{cent}))), "amount_invalid");
+  EXPECT_EQ(code_of(processor().run(call_of<Purse>("1", Pay{Money{1, *Currency::find("EUR")}}))),
+            "currency_mismatch");
+  EXPECT_EQ(store_->log_end(), Position{1});
 }
 
 TEST_F(Processor, GivesUpAfterManyConflictsWithOverloaded) {

@@ -78,7 +78,10 @@ struct Account {
     state.balance -= event.amount;
     ++state.events;
   }
-  static void evolve(State& state, const Stamped&) { ++state.events; }
+  static void evolve(State& state, const Stamped& event) {
+    if (event.note == "unbearable") throw event.note;
+    ++state.events;
+  }
 
   static Decision decide(const State& state, const Deposit& command) {
     if (command.amount <= 0) return reject("amount_invalid");
@@ -111,6 +114,30 @@ struct Account {
                  .tag("note:" + command.note)}};
   }
   static Decision decide(const State&, const Break& command) { throw command.how; }
+};
+
+// Exact money: its sums may overflow.
+struct Pay {
+  Money amount;
+};
+STELE_DESCRIBE(Pay, amount);
+struct Paid {
+  Money amount, balance_after;
+};
+STELE_DESCRIBE(Paid, amount, balance_after);
+
+struct Purse {
+  static constexpr auto category = "purse";
+  static constexpr int state_version = 1;
+  using Events = stele::Events<Paid>;
+  using Commands = stele::Commands<Pay>;
+  struct State {
+    Money balance;
+  };
+  static void evolve(State& state, const Paid& event) { state.balance = event.balance_after; }
+  static Decision decide(const State& state, const Pay& command) {
+    return {{Paid{command.amount, state.balance + command.amount}}};
+  }
 };
 
 /// Seats of courses: a rule over a query, not over a stream.

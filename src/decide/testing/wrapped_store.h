@@ -107,12 +107,19 @@ class FaultyStore final : public WrappedStore {
   void lose_answers(int count) { lost_ = count; }   // Stored; answered with outcome_unknown.
   void refuse(int count) { refused_ = count; }      // Not stored; completes with read_only.
   void conflict(int count) { conflicts_ = count; }  // Not stored; answered with a conflict.
+  void hide(int count) { hidden_ = count; }         // Look-ups find nothing.
+
+  Result<std::optional<Appended>> find_append(const AppendId& id) const override {
+    if (hidden_ > 0 && hidden_-- > 0) return std::nullopt;
+    return inner_.find_append(id);
+  }
 
  private:
   Result<void> append_async_checked(const AppendRequest& request, CompletionQueue& queue,
                                     std::uint64_t token) override;
 
   std::atomic<int> lost_{0}, refused_{0}, conflicts_{0};
+  mutable std::atomic<int> hidden_{0};
 };
 
 /// Ignores what appends expect: the mutant that the linearizability checker must find.
