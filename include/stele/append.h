@@ -91,7 +91,7 @@ struct Appended {
   Position last{};
   Timestamp recorded_at{};
   std::vector<StreamState> streams = {};  ///< After the append; in the order of the request.
-  bool replayed = false;             ///< The id was known: this is the first answer again.
+  bool replayed = false;                  ///< The id was known: this is the first answer again.
 };
 
 struct StreamConflict {

@@ -88,7 +88,8 @@ class Ledger:
             places.setdefault(append, []).append((position, digest))
         for append, found in places.items():
             if append not in self.asked:
-                raise Failure("whole", f"{append} is in the log, but was refused or never asked for")
+                raise Failure("whole",
+                              f"{append} is in the log, but was refused or never asked for")
             positions = [position for position, _ in found]
             if positions != list(range(positions[0], positions[0] + len(positions))):
                 raise Failure("whole", f"{append} is not in one piece: {positions}")
@@ -178,7 +179,8 @@ class Test:
                     raise Failure("order", f"position {words[1]} comes after {len(events)}")
                 events.append((words[2], words[3], int(words[4]), int(words[6])))
         if child.returncode != 0:
-            raise Failure("acknowledged", f"the log cannot be read: dump ended with {child.returncode}")
+            raise Failure("acknowledged",
+                          f"the log cannot be read: dump ended with {child.returncode}")
         return events
 
     def run(self, folder):
@@ -224,7 +226,8 @@ def main():
         return 1
     shutil.rmtree(folder)
     print(f"{test.rounds} kills ({test.early} while opening) over {test.logs} logs: "
-          f"{test.acknowledged} appends acknowledged and found, {test.doubtful} in doubt at the end")
+          f"{test.acknowledged} appends acknowledged and found, "
+          f"{test.doubtful} in doubt at the end")
     if test.acknowledged == 0:
         print("FAILED acknowledged: not one append was acknowledged; give it more --seconds")
         print("0 passed, 1 failed, 0 skipped")

@@ -181,7 +181,8 @@ def vendors_in_their_place(root):
 def functions(root, paths):
     """(path, line, name, lines) of each function that Universal Ctags finds."""
     command = ["ctags", "-o", "-", "--output-format=json", "--fields=+neK",
-               "--languages=C++,Python", "--langmap=C++:.cpp.h", "--kinds-C++=f", "--kinds-Python=fm", "-L", "-"]
+               "--languages=C++,Python", "--langmap=C++:.cpp.h", "--kinds-C++=f",
+               "--kinds-Python=fm", "-L", "-"]
     listing = "\n".join(str(path) for path in paths)
     output = subprocess.run(command, input=listing, check=True, capture_output=True, text=True)
     for line in output.stdout.splitlines():
