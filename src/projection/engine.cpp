@@ -82,7 +82,8 @@ void Engine::start() {
   for (const auto& runner : runners_) filters.push_back(&runner->spec().filter);
   // An upcaster may rename a type: the stored name is then none of those listed.
   Filter united = unite(filters);
-  if (shared_->options.upcasters != nullptr) united.types.clear();
+  const Upcasters* upcasters = shared_->options.upcasters;
+  if (upcasters != nullptr && !upcasters->empty()) united.types.clear();
   shared_->reader.set_filter(std::move(united));
   for (const auto& runner : runners_) runner->start();
 }
