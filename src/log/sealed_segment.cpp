@@ -243,12 +243,29 @@ Result<std::uint32_t> SealedSegment::number_of(Ordinal ordinal) const {
   const auto page = table().page(page_number);
   if (!page) return std::unexpected{page.error()};
   const std::byte* const at = (*page)->bytes.get();
-  std::uint32_t low = 0;
-  std::uint32_t high = std::min(entries_per_page, info_.blocks - page_number * entries_per_page);
+  const auto first_of = [at](std::uint32_t entry) {
+    return load<std::uint32_t>(at + entry * block_entry_size + 4);
+  };
+  // Blocks hold about as many events each: begin at the place where the event should be.
+  const std::uint32_t count =
+      std::min(entries_per_page, info_.blocks - page_number * entries_per_page);
+  const Ordinal from = fences[page_number];
+  const Ordinal to = page_number + 1 < fences.size() ? fences[page_number + 1] : info_.events;
+  const std::uint64_t guess = std::uint64_t{ordinal - from} * count / std::max(to - from, 1U);
+  auto low = static_cast<std::uint32_t>(std::min<std::uint64_t>(guess, count - 1));
+  std::uint32_t step = 1;
+  while (low > 0 && first_of(low) > ordinal) {
+    low -= std::min(low, step);
+    step *= 2;
+  }
+  std::uint32_t high = std::min(low + 1, count);
+  for (step = 1; high < count && first_of(high) <= ordinal; step *= 2) {
+    low = high;
+    high = std::min(high + step, count);
+  }
   while (high - low > 1) {
     const std::uint32_t middle = low + (high - low) / 2;
-    const bool before = load<std::uint32_t>(at + middle * block_entry_size + 4) <= ordinal;
-    (before ? low : high) = middle;
+    (first_of(middle) <= ordinal ? low : high) = middle;
   }
   return page_number * entries_per_page + low;
 }
