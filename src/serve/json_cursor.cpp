@@ -50,6 +50,13 @@ void append_utf8(std::string& out, std::uint32_t point) {
   }
 }
 
+/// Bytes of a string that mean themselves and end nothing.
+constexpr std::array<bool, 256> is_plain = [] {
+  std::array<bool, 256> out{};
+  for (std::size_t c = 0x20; c < 0x80; ++c) out[c] = c != '"' && c != '\\';
+  return out;
+}();
+
 bool is_space(char c) noexcept { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
@@ -188,7 +195,9 @@ void JsonCursor::decode(std::string_view raw, std::string& out) {
 void JsonCursor::skip_string() {
   const std::size_t begin = ++at_;
   bool ascii = true;
-  while (at_ < text_.size()) {
+  while (true) {
+    while (at_ < text_.size() && is_plain[static_cast<unsigned char>(text_[at_])]) ++at_;
+    if (at_ >= text_.size()) break;
     const auto byte = static_cast<unsigned char>(text_[at_]);
     if (byte == '"') {
       if (!ascii && !is_utf8(text_.substr(begin, at_ - begin))) fail("A string is not UTF-8.");
