@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "log/testing/log_script.h"
 
@@ -11,11 +10,6 @@ namespace stele::log::testing {
 namespace {
 
 constexpr std::uint64_t calls_max = 20'000;  // Of one scripted run; more means that it hangs.
-
-std::uint64_t scale() {
-  const char* text = std::getenv("STELE_CRASH_SCALE");
-  return text == nullptr ? 1 : std::max<std::uint64_t>(1, std::strtoull(text, nullptr, 10));
-}
 
 std::string joined(const std::vector<std::string>& problems) {
   std::string text;
@@ -59,7 +53,9 @@ void fail_every_call(Errc code, bool partly, bool for_ever, std::uint64_t stride
   FAIL() << "The scripted run does not end.";
 }
 
-std::uint64_t stride(std::uint64_t usual) { return std::max<std::uint64_t>(1, usual / scale()); }
+std::uint64_t stride(std::uint64_t usual) {
+  return std::max<std::uint64_t>(1, usual / crash_scale());
+}
 
 TEST(LogFault, EveryCallFailsOnceAndNothingAcknowledgedIsLost) {
   fail_every_call(Errc::unavailable, false, false, 1);

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstdlib>
 #include <mutex>
 #include <thread>
 
@@ -15,11 +14,6 @@
 
 namespace stele::log::testing {
 namespace {
-
-std::uint64_t scale() {
-  const char* text = std::getenv("STELE_CRASH_SCALE");
-  return text == nullptr ? 1 : std::max<std::uint64_t>(1, std::strtoull(text, nullptr, 10));
-}
 
 // Reads along, from a thread of its own: at once whenever it is poked, and the poker waits for it.
 class Reader {
@@ -165,7 +159,7 @@ class CrashPoints {
 };
 
 TEST(LogCrash, AScriptedRunWithoutFaultsKeepsEveryPromise) {
-  for (std::uint64_t n = 0; n < 3 * scale(); ++n) {
+  for (std::uint64_t n = 0; n < 3 * crash_scale(); ++n) {
     const std::uint64_t seed = test_seed() + n;
     SimulatedDisk disk{seed};
     LogModel model;
@@ -181,7 +175,7 @@ TEST(LogCrash, AScriptedRunWithoutFaultsKeepsEveryPromise) {
 }
 
 TEST(LogCrash, NothingAcknowledgedOrSeenIsLostWhenThePowerIsCutAfterAnyCall) {
-  for (std::uint64_t n = 0; n < scale(); ++n) {
+  for (std::uint64_t n = 0; n < crash_scale(); ++n) {
     CrashPoints::visit(test_seed() + n, [](const auto& disk, const Facts& facts, auto point) {
       crash_and_recover(disk, facts, Crash::power_cut, point * 31);
     });
@@ -189,7 +183,7 @@ TEST(LogCrash, NothingAcknowledgedOrSeenIsLostWhenThePowerIsCutAfterAnyCall) {
 }
 
 TEST(LogCrash, NothingAcknowledgedOrSeenIsLostWhenKilledAfterAnyCall) {
-  for (std::uint64_t n = 0; n < scale(); ++n) {
+  for (std::uint64_t n = 0; n < crash_scale(); ++n) {
     CrashPoints::visit(test_seed() + n, [](const auto& disk, const Facts& facts, auto point) {
       crash_and_recover(disk, facts, Crash::kill, point);
     });
@@ -198,11 +192,11 @@ TEST(LogCrash, NothingAcknowledgedOrSeenIsLostWhenKilledAfterAnyCall) {
 
 // A page cache that survived a kill proves nothing: what a recovery shows, it must have written.
 TEST(LogCrash, WhatARecoveryShowedSurvivesAPowerCutRightAfterIt) {
-  for (std::uint64_t n = 0; n < scale(); ++n) {
+  for (std::uint64_t n = 0; n < crash_scale(); ++n) {
     CrashPoints::visit(test_seed() + n, [](const auto& disk, const Facts& facts, auto point) {
-      const bool kill = scale() > 1 || point % 2 == 0;
+      const bool kill = crash_scale() > 1 || point % 2 == 0;
       if (kill) crash_and_recover(disk, facts, Crash::kill_then_power_cut, point);
-      if (!kill || scale() > 1) crash_and_recover(disk, facts, Crash::power_cut_twice, point);
+      if (!kill || crash_scale() > 1) crash_and_recover(disk, facts, Crash::power_cut_twice, point);
     });
   }
 }
@@ -210,7 +204,7 @@ TEST(LogCrash, WhatARecoveryShowedSurvivesAPowerCutRightAfterIt) {
 // Crashes at every call of the recovery, too. Only at some points: each has many below it.
 TEST(LogCrash, ARecoveryThatIsCutOffAnywhereLosesNothing) {
   CrashPoints::visit(test_seed(), [](const auto& disk, const Facts& facts, std::uint64_t point) {
-    const std::uint64_t stride = std::max<std::uint64_t>(1, 20 / scale());
+    const std::uint64_t stride = std::max<std::uint64_t>(1, 20 / crash_scale());
     if (point % stride != test_seed() % stride) return;
     for (const bool power : {false, true}) {
       const auto first = disk.clone(point);
@@ -237,7 +231,7 @@ TEST(LogCrash, ARecoveryThatIsCutOffAnywhereLosesNothing) {
 TEST(LogCrash, AFailedSyncLosesNothingThatWasAcknowledged) {
   std::uint64_t sync = 1;
   for (bool reached = true; reached && !HasFailure(); ++sync) {
-    for (std::uint64_t k = 0; k < scale(); ++k) {
+    for (std::uint64_t k = 0; k < crash_scale(); ++k) {
       SCOPED_TRACE("sync " + std::to_string(sync) + ", seed " + std::to_string(test_seed() + k));
       SimulatedDisk disk{test_seed() + k * 977 + sync};
       disk.fail({.call = Call::sync, .nth = sync});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <utility>
 #include <variant>
 
@@ -269,6 +270,11 @@ bool LogScript::seal() {
   return true;
 }
 
+std::uint64_t crash_scale() {
+  const char* text = std::getenv("STELE_CRASH_SCALE");
+  return text == nullptr ? 1 : std::max<std::uint64_t>(1, std::strtoull(text, nullptr, 10));
+}
+
 std::vector<std::string> recover_and_compare(SimulatedDisk& disk, Facts& facts,
                                              std::uint64_t seed) {
   std::vector<std::string> problems;
@@ -278,7 +284,7 @@ std::vector<std::string> recover_and_compare(SimulatedDisk& disk, Facts& facts,
     if (!opened) return {"It does not open: " + opened.error().message};
     Log& log = (*opened)->log();
     problems = compare(log, facts);
-    if (!problems.empty()) return problems;
+    if (!problems.empty() || (crash_scale() == 1 && seed % 3 != 0)) return problems;
     model.look(log);
     std::vector<std::shared_ptr<const Planned>> again;
     for (const AppendId& id : facts.doubtful) again.push_back(facts.asked.at(id));

@@ -103,9 +103,13 @@ class LogScript {
   std::vector<std::shared_ptr<Planned>> accepted_;
 };
 
-/// Opens the log that a crash left on `disk`, holds it against `facts`, asks again for some of what
-/// was accepted and doubtful, goes on for a while, and holds it against everything once more. Each
-/// problem is a sentence. `facts` then holds what this run added.
+/// How many times as many outcomes a long run looks at: STELE_CRASH_SCALE, or 1.
+[[nodiscard]] std::uint64_t crash_scale();
+
+/// Opens the log that a crash left on `disk` and holds it against `facts`. Then, for every third
+/// seed, or each with a scale: asks again for some of what was accepted and doubtful, goes on for a
+/// while, and holds it against everything once more. Each problem is a sentence. `facts` then holds
+/// what this run added.
 [[nodiscard]] std::vector<std::string> recover_and_compare(SimulatedDisk& disk, Facts& facts,
                                                            std::uint64_t seed);
 
