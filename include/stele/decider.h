@@ -58,7 +58,6 @@ struct EventTable {
   const void* identity = nullptr;
   void (*evolve)(void* state, const void* event) = nullptr;
   Result<void> (*decode_and_evolve)(void* state, const EventView& event) = nullptr;
-  std::shared_ptr<const void> (*decode)(std::string_view data) = nullptr;  // For tests.
 };
 
 struct CommandTable {
@@ -71,10 +70,12 @@ struct CommandTable {
   Query (*scope)(const void* command) = nullptr;  // Null: over streams.
   /// Appends the command as JSON, by stored names.
   std::expected<void, MappingError> (*write)(std::string& out, const void* command) = nullptr;
-  std::expected<std::shared_ptr<const void>, MappingError> (*read)(std::string_view json,
-                                                                   MappingOptions) = nullptr;
   std::expected<std::shared_ptr<const void>, MappingError> (*read_value)(JsonValue json,
                                                                          MappingOptions) = nullptr;
+
+  /// Reads the command from JSON text.
+  [[nodiscard]] std::expected<std::shared_ptr<const void>, MappingError> read(
+      std::string_view json, MappingOptions options) const;
 };
 
 struct DeciderTable {
@@ -173,11 +174,6 @@ constexpr EventTable make_event_table() {
             if (!read) return std::unexpected{std::move(read.error())};
             D::evolve(*static_cast<S*>(state), *read);
             return {};
-          },
-          .decode = [](std::string_view data) -> std::shared_ptr<const void> {
-            auto read = from_json<E>(data, stored_mapping);
-            if (!read) return nullptr;
-            return std::make_shared<const E>(std::move(*read));
           }};
 }
 
@@ -212,9 +208,6 @@ constexpr CommandTable make_command_table() {
   }
   table.write = [](std::string& out, const void* command) {
     return append_json(out, *static_cast<const C*>(command));
-  };
-  table.read = [](std::string_view json, MappingOptions options) {
-    return as_shared<C>(from_json<C>(json, options));
   };
   table.read_value = [](JsonValue json, MappingOptions options) {
     return as_shared<C>(from_json<C>(json, options));

@@ -36,6 +36,13 @@ Rejection reject(MoneyError error) { return reject(to_string(error)); }
 
 namespace detail {
 
+std::expected<std::shared_ptr<const void>, MappingError> CommandTable::read(
+    std::string_view json, MappingOptions options) const {
+  const auto document = JsonDocument::parse(json);
+  if (!document) return std::unexpected{document.error()};
+  return read_value(document->root(), options);
+}
+
 const EventTable* DeciderTable::event_of(const void* wanted) const noexcept {
   const auto found = std::ranges::find(events, wanted, &EventTable::identity);
   return found == events.end() ? nullptr : &*found;
