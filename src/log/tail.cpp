@@ -217,6 +217,8 @@ void Tail::close(Group& group) {
 void Tail::stage(Submission& submission, Judgement& judged) {
   const std::size_t size = submission.encoded.size();
   Group& group = group_for(size);
+  // By the time the frame is in its place, the index's memory is in the processor's cache.
+  for (const IndexedEvent& event : submission.events) group.segment->index().prefetch(event);
   const Position first = next_position_;
   last_recorded_at_ = std::max(clock_.now(), last_recorded_at_);
   submission.encoded.patch(first, last_recorded_at_, judged.before, log_seed_);
