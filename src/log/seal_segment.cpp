@@ -31,6 +31,7 @@ class Sealing {
 
   Result<SealReport> run(const MayGoOn& may_go_on) {
     if (const auto begun = begin(); !begun) return std::unexpected{begun.error()};
+    if (header_.kind == SegmentKind::sealed) return adopt();
     builder_.emplace(header_.salt);
     chain_.emplace(header_.chain);
     while (next_ <= number(request_->last)) {
@@ -63,9 +64,9 @@ class Sealing {
     if (const auto read = in_->read_at(0, head); !read) return std::unexpected{read.error()};
     const auto header = decode_segment_header(head, path_);
     if (!header) return std::unexpected{header.error()};
-    if (header->kind != SegmentKind::open) return not_as_asked("it is sealed already");
     if (header->first != request_->first) return not_as_asked("it begins elsewhere");
     header_ = *header;
+    if (header_.kind == SegmentKind::sealed) return {};
     seed_ = segment_seed(header_.salt, header_.first);
     next_ = number(header_.first);
     group_ = header_.first_group;
@@ -78,6 +79,24 @@ class Sealing {
     SegmentHeader sealed = header_;
     sealed.kind = SegmentKind::sealed;
     return write(encode(sealed));
+  }
+
+  // An earlier run came as far as step 5, and the sync of the folder failed: the sealed segment is
+  // there. Should its name be lost with the power, the open segment comes back, as whole.
+  Result<SealReport> adopt() {
+    const auto sealed = SealedSegment::open(*disk_, request_->folder, request_->first,
+                                            std::make_shared<BlockCache>(0));
+    if (!sealed) return std::unexpected{sealed.error()};
+    if ((*sealed)->last() != request_->last ||
+        (*sealed)->info().chain_after != request_->chain_after) {
+      return not_as_asked("it is sealed already, with other frames");
+    }
+    if (const auto done = disk_->sync_folder(request_->folder); !done) {
+      return std::unexpected{done.error()};
+    }
+    report_.size_before = (*sealed)->info().frames_size;
+    report_.outcome = SealOutcome::sealed;
+    return report_;
   }
 
   std::unexpected<Error> not_as_asked(std::string_view why) const {

@@ -185,6 +185,19 @@ TEST(SealingCrash, SealsAgainAfterTheDiskWasFull) {
   EXPECT_TRUE(seal_segment(scene.disk, scene.request, nullptr));
 }
 
+TEST(SealingCrash, GoesOnFromTheSealedSegmentWhenTheLastSyncOfTheFolderFailed) {
+  Scene scene;
+  scene.disk.fail({.call = Call::sync_folder, .nth = 2});
+  ASSERT_FALSE(seal_segment(scene.disk, scene.request, nullptr));
+  EXPECT_FALSE(is_open_segment(scene.disk));
+
+  const auto again = seal_segment(scene.disk, scene.request, nullptr);
+
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->outcome, SealOutcome::sealed);
+  EXPECT_EQ(check_answers(scene.disk, scene.written), "");
+}
+
 TEST(Sealing, GivesUpWhenAskedTo) {
   Scene scene;
   int asked = 0;
