@@ -25,7 +25,8 @@ std::string expected_json(const Expected& expected) {
   }
   std::string out = R"({"version":)" + std::to_string(number(expected.version));
   if (expected.tip) out += R"(,"tip":")" + to_hex(*expected.tip) + '"';
-  return out + '}';
+  out += '}';
+  return out;
 }
 
 Problem conflict_problem(const AppendSubject& subject, const Conflict& conflict) {

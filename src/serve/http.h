@@ -119,7 +119,8 @@ class StreamSource {
   [[nodiscard]] virtual std::string_view keep_alive() const { return {}; }
 };
 
-inline constexpr std::size_t stream_piece_size = 64 * 1'024;  ///< Bytes a piece should have.
+inline constexpr std::size_t stream_piece_size =
+    std::size_t{64} * 1'024;  ///< Bytes a piece should have.
 
 class Exchange;  // One request and its answer; exchange.h.
 

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::string_view json_type = "application/json";
 constexpr std::string_view ndjson_type = "application/x-ndjson";
-constexpr std::size_t inline_body_size_max = 64 * 1'024;  // Larger is parsed by a worker.
+constexpr std::size_t inline_body_size_max =
+    std::size_t{64} * 1'024;  // Larger is parsed by a worker.
 constexpr std::chrono::milliseconds completions_wait{500};
 
 /// The appends of one NDJSON body: submits a bounded number ahead and puts the answers in order.
@@ -150,11 +151,12 @@ void LogRoutes::Appends::append_one(Responder responder) {
   if (text.failed()) return responder.send(text.problem());
   const auto key = request.idempotency_key();
   if (!key) return responder.send(problem_of(key.error()));
-  if (*key && text.request().id) {
+  const std::optional<std::string_view>& given = *key;
+  if (given && text.request().id) {
     return responder.send(
         malformed("The request has an Idempotency-Key and an id; send one of them.", "/id"));
   }
-  if (*key) text.request().id = id_of_key("", "POST", "/v1/append", **key);
+  if (given) text.request().id = id_of_key("", "POST", "/v1/append", *given);
   submit(text, std::move(responder));
 }
 
@@ -165,7 +167,7 @@ void LogRoutes::Appends::submit(AppendText& text, Responder responder) {
   const auto token = std::bit_cast<std::uint64_t>(pending.get());
   const auto taken = store_.append_async(text.request(), completions_, token);
   if (taken) {
-    static_cast<void>(pending.release());  // It comes back with its completion.
+    [[maybe_unused]] Pending* const with_the_store = pending.release();  // Until it completes.
     return;
   }
   pending_.fetch_sub(1);

@@ -174,11 +174,11 @@ void LogRoutes::Reads::events(Request& request, Responder responder) {
     }
     return answer_live(*scan);
   }
-  begin(std::move(scan));
+  begin(scan);
 }
 
 /// Answers if there is something to show or no time left; otherwise comes back when the log grew.
-void LogRoutes::Reads::begin(std::shared_ptr<Scan> scan) {
+void LogRoutes::Reads::begin(const std::shared_ptr<Scan>& scan) {
   const bool may_wait = std::chrono::steady_clock::now() < scan->wait_until;
   if (may_wait && !scan->responder.cancelled()) {
     const auto first = store_.read_all(scan->after, scan->filter, 1);

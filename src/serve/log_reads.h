@@ -23,7 +23,7 @@ class LogRoutes::Reads {
  private:
   struct Scan;
 
-  void begin(std::shared_ptr<Scan> scan);
+  void begin(const std::shared_ptr<Scan>& scan);
   void answer_page(Scan& scan);
   void answer_lines(Scan& scan);
   void answer_live(Scan& scan);

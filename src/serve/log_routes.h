@@ -18,9 +18,10 @@ namespace stele::serve {
 struct LogRoutesOptions {
   std::size_t workers = 4;             ///< Threads for batches of appends and for woken readers.
   std::size_t worker_queue_max = 256;  ///< Batches that wait for one; more: 503.
-  std::size_t batch_inflight_max = 1'024;           ///< Appends of one NDJSON body under way.
-  std::size_t answer_size_max = 8 * 1'024 * 1'024;  ///< Bytes of events in one JSON answer.
-  std::chrono::milliseconds scan_time_max{1'000};   ///< Of one JSON answer; then it says how far.
+  std::size_t batch_inflight_max = 1'024;  ///< Appends of one NDJSON body under way.
+  std::size_t answer_size_max =
+      std::size_t{8} * 1'024 * 1'024;              ///< Bytes of events in one JSON answer.
+  std::chrono::milliseconds scan_time_max{1'000};  ///< Of one JSON answer; then it says how far.
   std::chrono::seconds live_wait{15};  ///< After so long a live feed looks again by itself.
 };
 

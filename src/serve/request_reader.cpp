@@ -10,8 +10,8 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
-constexpr std::size_t read_size_min = 16 * 1'024;   // Bytes of room for a read.
-constexpr std::size_t read_size_max = 256 * 1'024;  // The same while reads fill it.
+constexpr std::size_t read_size_min = std::size_t{16} * 1'024;   // Bytes of room for a read.
+constexpr std::size_t read_size_max = std::size_t{256} * 1'024;  // The same while reads fill it.
 constexpr std::size_t headers_count_reserved = 16;
 constexpr std::size_t headers_count_max = 256;
 

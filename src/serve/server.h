@@ -34,10 +34,13 @@ struct ServerOptions {
   std::size_t connections_max = 4'096;   ///< More: 503 and closed.
   std::size_t pipeline_max = 128;        ///< Requests in flight on a connection; more wait unread.
 
-  std::size_t header_size_max = 16 * 1'024;             ///< Bytes of request line and headers: 431.
+  std::size_t header_size_max =
+      std::size_t{16} * 1'024;                          ///< Bytes of request line and headers: 431.
   std::size_t body_size_max = limits::append_size_max;  ///< Bytes, decoded: 413.
-  std::size_t drain_size_max = 32 * 1'024 * 1'024;      ///< Bytes read and dropped before closing.
-  std::size_t buffered_size_max = 512 * 1'024 * 1'024;  ///< Bytes of large bodies, together: 503.
+  std::size_t drain_size_max =
+      std::size_t{32} * 1'024 * 1'024;  ///< Bytes read and dropped before closing.
+  std::size_t buffered_size_max =
+      std::size_t{512} * 1'024 * 1'024;  ///< Bytes of large bodies, together: 503.
 
   Duration header_timeout{10'000};       ///< From a request's first byte to the end of its headers.
   Duration body_timeout{60'000};         ///< From there to its last byte.

@@ -14,8 +14,10 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t large_body_size = 64 * 1'024;    // From here a body counts as buffered.
-constexpr std::size_t write_batch_size = 256 * 1'024;  // Answers up to here share one write.
+constexpr std::size_t large_body_size =
+    std::size_t{64} * 1'024;  // From here a body counts as buffered.
+constexpr std::size_t write_batch_size =
+    std::size_t{256} * 1'024;  // Answers up to here share one write.
 constexpr std::chrono::seconds request_timeout_max{60};
 constexpr std::chrono::seconds wait_max{30};
 

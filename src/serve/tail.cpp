@@ -22,13 +22,13 @@ Tail::~Tail() {
 }
 
 void Tail::when_past(Position after, Clock::time_point until, std::function<void()> wake) {
-  {
-    const std::lock_guard lock{mutex_};
-    if (!stopped_) {
-      waiters_.push_back({.after = after, .until = until, .wake = std::move(wake)});
-    }
+  std::unique_lock lock{mutex_};
+  if (stopped_) {
+    lock.unlock();
+    return wake();
   }
-  if (wake) return wake();  // Stopped: it was not moved.
+  waiters_.push_back({.after = after, .until = until, .wake = std::move(wake)});
+  lock.unlock();
   changed_.notify_one();
 }
 
