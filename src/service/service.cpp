@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <csignal>
@@ -294,6 +295,10 @@ Service::~Service() {
 }
 
 void Service::add_decider(const detail::DeciderTable& table) {
+  if (std::ranges::count(impl_->decider_tables, &table) > 0) {
+    return impl_->keep({Errc::invalid, "The decider of the category \"" +
+                                           std::string{table.category} + "\" was added twice."});
+  }
   if (auto added = impl_->deciders.add(table); !added) impl_->keep(added.error());
   impl_->decider_tables.push_back(&table);
 }
