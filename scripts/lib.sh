@@ -18,8 +18,7 @@ export CCACHE_DIR="${CCACHE_DIR:-$HOME/.cache/ccache}"
 PACKAGES_BUILD=(
   g++ cmake ninja-build pkg-config ccache
   libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libzstd-dev libxxhash-dev libfmt-dev
-  libspdlog-dev libsimdjson-dev libcli11-dev libtomlplusplus-dev libhowardhinnant-date-dev
-  prometheus-cpp-dev
+  libsimdjson-dev libcli11-dev libtomlplusplus-dev
 )
 # What the tests need on top.
 PACKAGES_TEST=(

@@ -150,8 +150,9 @@ TEST_P(ServiceTest, RefusalsNameTheirReason) {
   EXPECT_EQ(get("/tallies/one?colour=red").status, 400);
 }
 
-TEST_P(ServiceTest, AStoreOnDiskIsFoundAgainAfterARestart) {
-  if (std::string_view{GetParam()} == "memory") GTEST_SKIP() << "Memory forgets, by design.";
+class ServiceOnDiskTest : public ServiceTest {};
+
+TEST_P(ServiceOnDiskTest, AStoreOnDiskIsFoundAgainAfterARestart) {
   start();
   const Answer first = add(R"({"amount": 5})", "Idempotency-Key: k1\r\n");
 
@@ -167,11 +168,19 @@ TEST_P(ServiceTest, AStoreOnDiskIsFoundAgainAfterARestart) {
 INSTANTIATE_TEST_SUITE_P(Stores, ServiceTest, ::testing::Values("memory", "embedded"),
                          [](const auto& each) { return std::string{each.param}; });
 
+INSTANTIATE_TEST_SUITE_P(Stores, ServiceOnDiskTest, ::testing::Values("embedded"),
+                         [](const auto& each) { return std::string{each.param}; });
+
+/// Judges streams that are another decider's.
+struct Usurper : Tally {};
+
 TEST(ServiceFaults, AreToldByStart) {
   const ServiceOptions options{.settings = {{"store.kind", "memory"}}, .use_variables = false};
   Service twice{options};
-  twice.decider<Tally>().decider<Tally>();
-  EXPECT_EQ(twice.start().error().code, Errc::invalid);
+  twice.decider<Tally>().decider<Usurper>();
+  const auto refused = twice.start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::invalid);
 
   Service unjudged{options};
   unjudged.command<Add>("POST /tallies/{id}/add");
