@@ -103,6 +103,15 @@ class LogScript {
   std::vector<std::shared_ptr<Planned>> accepted_;
 };
 
+/// Of how many outcomes a run looks at one: all in a fast program, fewer in a slow one.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr std::uint64_t crash_thinning = 12;
+#elif !defined(__OPTIMIZE__)
+inline constexpr std::uint64_t crash_thinning = 4;
+#else
+inline constexpr std::uint64_t crash_thinning = 1;
+#endif
+
 /// How many times as many outcomes a long run looks at: STELE_CRASH_SCALE, or 1.
 [[nodiscard]] std::uint64_t crash_scale();
 
