@@ -14,7 +14,7 @@ constexpr auto round_pause = std::chrono::milliseconds{20};   // Between looks f
 constexpr auto error_pause = std::chrono::milliseconds{500};  // After a step that failed.
 constexpr auto fill_pause = std::chrono::milliseconds{5};     // Between pieces of a spare.
 constexpr auto seal_pause = std::chrono::microseconds{200};   // Between blocks.
-constexpr std::size_t unsealed_relaxed_max = 3;               // With more, sealing does not pause.
+constexpr std::size_t unsealed_relaxed_max = 2;               // With more, sealing does not pause.
 constexpr int thread_niceness = 10;
 
 }  // namespace

@@ -47,7 +47,7 @@ struct Options {
   std::uint64_t segment_size = 64 * 1'024 * 1'024;     ///< Bytes of a segment's file.
   std::uint64_t group_size_max = 8 * 1'024 * 1'024;    ///< Bytes; one larger frame goes alone.
   std::uint64_t staged_size_max = 32 * 1'024 * 1'024;  ///< Bytes that wait for a sync.
-  std::size_t unsealed_segments_max = 8;               ///< With so many appends wait.
+  std::size_t unsealed_segments_max = 3;               ///< One more would make appends wait.
   std::size_t block_cache_size = 32 * 1'024 * 1'024;   ///< Bytes of sealed blocks in memory.
   std::chrono::milliseconds idle_mark_after{100};      ///< Without appends.
   /// False: no threads and no timers. Blocking appends work by themselves; asynchronous ones,
