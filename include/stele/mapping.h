@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <expected>
 #include <limits>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -283,6 +284,39 @@ bool read_value(JsonReader& reader, JsonValue value, T& out) {
   }
 }
 
+/// What is done with values of a described type by code that does not know the C++ type: one table
+/// for events, commands, states and rows. Such code is compiled once, in the library, and not again
+/// in each of a user's programs.
+struct TypeTable {
+  std::string_view name;
+  std::size_t size = 0;
+  std::size_t alignment = 1;
+  void (*make)(void* place) = nullptr;  // A value by default, at `place`.
+  void (*destroy)(void* object) noexcept = nullptr;
+  void (*write)(JsonWriter& writer, const void* object) = nullptr;  // The members, no braces.
+  bool (*read)(JsonReader& reader, JsonValue value, void* object) = nullptr;
+};
+
+template <Described T>
+inline constexpr TypeTable type_table{
+    .name = type_name<T>(),
+    .size = sizeof(T),
+    .alignment = alignof(T),
+    .make = [](void* place) { ::new (place) T{}; },
+    .destroy = [](void* object) noexcept { static_cast<T*>(object)->~T(); },
+    .write = [](JsonWriter& writer,
+                const void* object) { write_members(writer, *static_cast<const T*>(object)); },
+    .read = [](JsonReader& reader, JsonValue value,
+               void* object) { return read_object(reader, value, *static_cast<T*>(object)); }};
+
+[[nodiscard]] std::expected<void, MappingError> append_json(std::string& out, const TypeTable& type,
+                                                            const void* object, Naming naming);
+/// Into `object`, a value made by default. None if all went well.
+[[nodiscard]] std::optional<MappingError> read_json(const TypeTable& type, JsonValue value,
+                                                    MappingOptions options, void* object);
+[[nodiscard]] std::optional<MappingError> read_json(const TypeTable& type, std::string_view text,
+                                                    MappingOptions options, void* object);
+
 }  // namespace detail
 
 /// Appends `object` to `out` as JSON. On an error `out` holds a part of it, of no use.
@@ -291,10 +325,7 @@ bool read_value(JsonReader& reader, JsonValue value, T& out) {
 template <Described T>
 [[nodiscard]] std::expected<void, MappingError> append_json(std::string& out, const T& object,
                                                             Naming naming = Naming::as_stored) {
-  JsonWriter writer{out, naming};
-  detail::write_value(writer, object);
-  if (writer.failed()) return std::unexpected{writer.error()};
-  return {};
+  return detail::append_json(out, detail::type_table<T>, &object, naming);
 }
 
 /// The same as a new string.
@@ -314,8 +345,8 @@ template <Described T>
 [[nodiscard]] std::expected<T, MappingError> from_json(JsonValue value,
                                                        MappingOptions options = {}) {
   T object{};
-  JsonReader reader{options};
-  if (!detail::read_value(reader, value, object)) return std::unexpected{reader.error()};
+  auto error = detail::read_json(detail::type_table<T>, value, options, &object);
+  if (error) return std::unexpected{std::move(*error)};
   return object;
 }
 
@@ -323,9 +354,10 @@ template <Described T>
 template <Described T>
 [[nodiscard]] std::expected<T, MappingError> from_json(std::string_view text,
                                                        MappingOptions options = {}) {
-  const auto document = JsonDocument::parse(text);
-  if (!document) return std::unexpected{document.error()};
-  return from_json<T>(document->root(), options);
+  T object{};
+  auto error = detail::read_json(detail::type_table<T>, text, options, &object);
+  if (error) return std::unexpected{std::move(*error)};
+  return object;
 }
 
 }  // namespace stele

@@ -25,20 +25,16 @@
 
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstddef>
-#include <deque>
-#include <exception>
 #include <expected>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "stele/append.h"
@@ -129,30 +125,6 @@ class Projection {
 
 namespace detail {
 
-template <typename List>
-struct EventsOf;
-template <template <typename...> typename List, typename... E>
-struct EventsOf<List<E...>> {
-  using Variant = std::variant<std::monostate, E...>;
-  static std::vector<std::string> names() { return {std::string{type_name<E>()}...}; }
-
-  /// Leaves `monostate` for a type that is not listed.
-  static Result<Variant> decode(const EventView& event) {
-    Result<Variant> decoded{Variant{}};
-    (void)((event.type == type_name<E>() && (assign<E>(event, decoded), true)) || ...);
-    return decoded;
-  }
-  template <typename T>
-  static void assign(const EventView& event, Result<Variant>& out) {
-    auto read = decode_event<T>(event);
-    if (read) {
-      out->template emplace<T>(std::move(*read));
-    } else {
-      out = std::unexpected{std::move(read.error())};
-    }
-  }
-};
-
 template <typename P, typename E>
 concept Applies =
     requires(typename P::Row& row, const E& e, const At& at) { P::apply(row, e, at); };
@@ -188,250 +160,127 @@ struct CheckedMap<P, List<E...>> {
   static constexpr bool maps = (MustHandle<Maps<P, E>, P, E>::value && ...);
 };
 
+/// What a fold does with one type of event.
+struct FoldEvent {
+  const TypeTable* type = nullptr;
+  void (*apply)(void* row, const void* event, const At& at) = nullptr;
+  std::string (*key)(const void* event, const At& at) = nullptr;  // Null: keyed by stream.
+};
+
+/// A row that a map made. `row` is null if the row of that id is to be removed.
+struct MappedRow {
+  std::string_view id;
+  const void* row = nullptr;
+};
+
+/// What a map does with one type of event. `rows` is a `Rows<Row>`.
+struct MapEvent {
+  const TypeTable* type = nullptr;
+  void (*map)(void* rows, const void* event, const At& at) = nullptr;
+};
+
+/// What a projection says of itself, beside its events.
+struct ProjectionTable {
+  std::string_view name;
+  int generation = 1;
+  std::string_view category;  // Empty: any.
+  std::span<const Index> indexes;
+  const RowTable* row = nullptr;
+};
+
+struct FoldTable {
+  ProjectionTable says;
+  std::span<const FoldEvent> events;
+};
+
+struct MapTable {
+  ProjectionTable says;
+  std::span<const MapEvent> events;
+  std::shared_ptr<void> (*make_rows)() = nullptr;
+  /// The rows that `rows` holds; they live as long as it is not changed.
+  void (*list)(const void* rows, std::vector<MappedRow>& out) = nullptr;
+};
+
+// The engine rooms, compiled once: they work on values whose C++ types only the tables know. The
+// tables must outlive them.
+[[nodiscard]] std::unique_ptr<Projection> make_fold(const FoldTable& table);
+[[nodiscard]] std::unique_ptr<Projection> make_map(const MapTable& table);
+
 template <typename P>
-ProjectionSpec spec_of(bool keyed_by_stream) {
-  ProjectionSpec spec;
-  spec.name = P::name;
-  spec.generation = P::generation;
-  spec.filter.types = EventsOf<typename P::Events>::names();
-  spec.columns = columns_of<typename P::Row>();
-  spec.keyed_by_stream = keyed_by_stream;
-  if constexpr (requires { P::category; }) {
-    spec.category = P::category;
-    spec.filter.categories = {spec.category};
-  }
-  if constexpr (requires { P::indexes; }) {
-    for (const Index& index : P::indexes) {
-      auto& columns = spec.indexes.emplace_back();
-      for (const std::string_view column : index.columns) {
-        if (!column.empty()) columns.emplace_back(column);
-      }
-    }
-  }
-  return spec;
+constexpr ProjectionTable make_projection_table() {
+  ProjectionTable table;
+  table.name = P::name;
+  table.generation = P::generation;
+  if constexpr (requires { P::category; }) table.category = P::category;
+  if constexpr (requires { P::indexes; }) table.indexes = P::indexes;
+  table.row = &row_table<typename P::Row>;
+  return table;
 }
 
-/// Runs the user's code and turns what it throws into an error that names the event.
-[[nodiscard]] Error thrown_by(const ProjectionSpec& spec, const At& at, std::string_view what);
-template <typename Call>
-Result<void> guarded(const ProjectionSpec& spec, const At& at, Call&& call) {
-  try {
-    return std::forward<Call>(call)();
-  } catch (const std::exception& thrown) {
-    return std::unexpected{thrown_by(spec, at, thrown.what())};
-  } catch (...) {
-    return std::unexpected{thrown_by(spec, at, "something that is no std::exception")};
+template <typename P, Described E, bool has_keys>
+constexpr FoldEvent make_fold_event() {
+  FoldEvent event;
+  event.type = &type_table<E>;
+  event.apply = [](void* row, const void* e, const At& at) {
+    P::apply(*static_cast<typename P::Row*>(row), *static_cast<const E*>(e), at);
+  };
+  if constexpr (has_keys) {
+    event.key = [](const void* e, const At& at) -> std::string {
+      return P::key(*static_cast<const E*>(e), at);
+    };
   }
+  return event;
 }
-
-template <typename P>
-class Fold final : public Projection {
- public:
-  using Row = typename P::Row;
-  using List = EventsOf<typename P::Events>;
-  using Check = Checked<P, typename P::Events>;
+template <typename P, template <typename...> typename List, Described... E>
+constexpr std::array<FoldEvent, sizeof...(E)> make_fold_events(List<E...>) {
+  using Check = Checked<P, List<E...>>;
   static_assert(Check::folds && Check::keys);
-
-  Fold() : spec_{spec_of<P>(!Check::has_keys)} {}
-  [[nodiscard]] const ProjectionSpec& spec() const override { return spec_; }
-
-  [[nodiscard]] std::expected<void, ProjectFailure> project(
-      std::span<const EventView* const> events, RowStore& rows) override {
-    clear();
-    for (std::size_t i = 0; i < events.size(); ++i) {
-      const auto taken = take(*events[i]);
-      if (!taken) return std::unexpected{ProjectFailure{i, taken.error()}};
-    }
-    const auto loaded = rows.load(keys_, [this](std::size_t key, const StoredRow& stored) {
-      return load(slots_[key], stored);
-    });
-    if (!loaded) return std::unexpected{ProjectFailure{std::nullopt, loaded.error()}};
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
-      const auto applied = apply(steps_[i]);
-      if (!applied) return std::unexpected{ProjectFailure{i, applied.error()}};
-    }
-    return write(rows);
-  }
-
- private:
-  static constexpr std::size_t no_slot = static_cast<std::size_t>(-1);
-  struct Slot {
-    Row row{};
-    Version version{};
-    Position position{};
-    bool changed = false;
-    std::size_t last_step =
-        0;  // The event that changed it last, to blame when it cannot be stored.
-  };
-  struct Step {
-    typename List::Variant event;
-    At at;
-    std::size_t slot = no_slot;
-  };
-
-  void clear() {
-    index_.clear();  // Its keys view `names_`.
-    names_.clear();
-    keys_.clear();
-    slots_.clear();
-    steps_.clear();
-  }
-
-  Result<void> take(const EventView& event) {
-    const At at = at_of(event);
-    return guarded(spec_, at, [&]() -> Result<void> {
-      auto decoded = List::decode(event);
-      if (!decoded) return std::unexpected{std::move(decoded.error())};
-      Step& step = steps_.emplace_back(Step{std::move(*decoded), at});
-      if constexpr (Check::has_keys) {
-        std::visit(
-            [&]<typename E>(const E& e) {
-              if constexpr (!std::is_same_v<E, std::monostate>) {
-                step.slot = slot_of(std::string{P::key(e, at)});
-              }
-            },
-            step.event);
-      } else {
-        step.slot = slot_of(spec_.category.empty() ? event.stream : id_of(event.stream));
-      }
-      return {};
-    });
-  }
-
-  std::size_t slot_of(std::string_view key) {
-    if (key.empty()) return no_slot;
-    const auto found = index_.find(key);
-    if (found != index_.end()) return found->second;
-    const std::string_view kept = names_.emplace_back(key);
-    keys_.push_back(kept);
-    slots_.emplace_back();
-    return index_.emplace(kept, slots_.size() - 1).first->second;
-  }
-
-  static Result<void> load(Slot& slot, const StoredRow& stored) {
-    auto row = read_row<Row>(stored.cells);
-    if (!row) return std::unexpected{std::move(row.error())};
-    slot.row = std::move(*row);
-    slot.version = stored.version;
-    slot.position = stored.position;
-    return {};
-  }
-
-  Result<void> apply(const Step& step) {
-    if (step.slot == no_slot) return {};
-    Slot& slot = slots_[step.slot];
-    if (step.at.position <= slot.position) return {};
-    return guarded(spec_, step.at, [&]() -> Result<void> {
-      std::visit(
-          [&]<typename E>(const E& e) {
-            if constexpr (!std::is_same_v<E, std::monostate>) P::apply(slot.row, e, step.at);
-          },
-          step.event);
-      slot.version = step.at.version;
-      slot.position = step.at.position;
-      slot.changed = true;
-      slot.last_step = static_cast<std::size_t>(&step - steps_.data());
-      return {};
-    });
-  }
-
-  std::expected<void, ProjectFailure> write(RowStore& rows) {
-    for (std::size_t i = 0; i < slots_.size(); ++i) {
-      const Slot& slot = slots_[i];
-      if (!slot.changed) continue;
-      const auto cells = writer_.write(slot.row);
-      if (!cells) return std::unexpected{ProjectFailure{slot.last_step, cells.error()}};
-      const auto put = rows.put(
-          {.key = keys_[i], .version = slot.version, .position = slot.position, .cells = *cells});
-      if (!put) return std::unexpected{ProjectFailure{std::nullopt, put.error()}};
-    }
-    return {};
-  }
-
-  ProjectionSpec spec_;
-  std::deque<std::string> names_;
-  std::vector<std::string_view> keys_;  // Into names_; in step with slots_.
-  std::vector<Slot> slots_;
-  std::unordered_map<std::string_view, std::size_t> index_;
-  std::vector<Step> steps_;
-  RowWriter writer_;
-};
-
+  return {make_fold_event<P, E, Check::has_keys>()...};
+}
 template <typename P>
-class Map final : public Projection {
- public:
-  using Row = typename P::Row;
-  using List = EventsOf<typename P::Events>;
-  static_assert(CheckedMap<P, typename P::Events>::maps);
+inline constexpr auto fold_events = make_fold_events<P>(typename P::Events{});
+template <typename P>
+inline constexpr FoldTable fold_table{.says = make_projection_table<P>(), .events = fold_events<P>};
 
-  Map() : spec_{spec_of<P>(false)} {}
-  [[nodiscard]] const ProjectionSpec& spec() const override { return spec_; }
-
-  [[nodiscard]] std::expected<void, ProjectFailure> project(
-      std::span<const EventView* const> events, RowStore& rows) override {
-    for (std::size_t i = 0; i < events.size(); ++i) {
-      const auto mapped = map(*events[i]);
-      if (!mapped) return std::unexpected{ProjectFailure{i, mapped.error()}};
-      for (const auto& item : rows_.items()) {
-        auto done = put(*events[i], item, i, rows);
-        if (!done) return done;
-      }
-    }
-    return {};
-  }
-
- private:
-  Result<void> map(const EventView& event) {
-    const At at = at_of(event);
-    return guarded(spec_, at, [&]() -> Result<void> {
-      rows_ = {};
-      auto decoded = List::decode(event);
-      if (!decoded) return std::unexpected{std::move(decoded.error())};
-      std::visit(
-          [&]<typename E>(const E& e) {
-            if constexpr (!std::is_same_v<E, std::monostate>) rows_ = P::map(e, at);
-          },
-          *decoded);
-      return {};
-    });
-  }
-
-  std::expected<void, ProjectFailure> put(const EventView& event,
-                                          const typename Rows<Row>::Item& item, std::size_t i,
-                                          RowStore& rows) {
-    const std::string key = item.id.empty() ? event.id.text() : item.id;
-    RowWrite write{.key = key,
-                   .version = event.version,
-                   .position = event.position,
-                   .cells = {},
-                   .erase = !item.row};
-    if (item.row) {
-      const auto cells = writer_.write(*item.row);
-      if (!cells) return std::unexpected{ProjectFailure{i, cells.error()}};
-      write.cells = *cells;
-    }
-    const auto written = rows.put(write);
-    if (!written) return std::unexpected{ProjectFailure{std::nullopt, written.error()}};
-    return {};
-  }
-
-  ProjectionSpec spec_;
-  Rows<Row> rows_;
-  RowWriter writer_;
-};
+template <typename P, Described E>
+constexpr MapEvent make_map_event() {
+  return {.type = &type_table<E>, .map = [](void* rows, const void* e, const At& at) {
+            *static_cast<Rows<typename P::Row>*>(rows) = P::map(*static_cast<const E*>(e), at);
+          }};
+}
+template <typename P, template <typename...> typename List, Described... E>
+constexpr std::array<MapEvent, sizeof...(E)> make_map_events(List<E...>) {
+  static_assert(CheckedMap<P, List<E...>>::maps);
+  return {make_map_event<P, E>()...};
+}
+template <typename P>
+inline constexpr auto map_events = make_map_events<P>(typename P::Events{});
+template <typename P>
+inline constexpr MapTable map_table{
+    .says = make_projection_table<P>(),
+    .events = map_events<P>,
+    .make_rows = []() -> std::shared_ptr<void> {
+      return std::make_shared<Rows<typename P::Row>>();
+    },
+    .list =
+        [](const void* rows, std::vector<MappedRow>& out) {
+          for (const auto& item : static_cast<const Rows<typename P::Row>*>(rows)->items()) {
+            out.push_back({item.id, item.row ? &*item.row : nullptr});
+          }
+        }};
 
 }  // namespace detail
 
 /// The fold `P` behind the interface that the engine runs.
 template <typename P>
 [[nodiscard]] std::unique_ptr<Projection> make_fold() {
-  return std::make_unique<detail::Fold<P>>();
+  return detail::make_fold(detail::fold_table<P>);
 }
 
 /// The map `P` behind the interface that the engine runs.
 template <typename P>
 [[nodiscard]] std::unique_ptr<Projection> make_map() {
-  return std::make_unique<detail::Map<P>>();
+  return detail::make_map(detail::map_table<P>);
 }
 
 }  // namespace stele

@@ -95,14 +95,19 @@ class TypeRegistry {
   std::map<std::string_view, EventType> types_;
 };
 
+namespace detail {
+/// Into `object`, a value made by default.
+[[nodiscard]] Result<void> decode_event(const EventView& event, const TypeTable& type,
+                                        void* object);
+}  // namespace detail
+
 /// Decodes an event as `T`, after upcasting. Errors: `corrupt`, with position, type and pointer.
 template <Described T>
 [[nodiscard]] Result<T> decode_event(const EventView& event) {
-  auto read = from_json<T>(event.data, stored_mapping);
-  if (read) return std::move(*read);
-  return fail(Errc::corrupt, "The event at position " + std::to_string(number(event.position)) +
-                                 " does not decode as " + std::string{type_name<T>()} + " at \"" +
-                                 read.error().pointer + "\": " + read.error().message);
+  T object{};
+  auto read = detail::decode_event(event, detail::type_table<T>, &object);
+  if (!read) return std::unexpected{std::move(read.error())};
+  return object;
 }
 
 }  // namespace stele

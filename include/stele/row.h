@@ -175,21 +175,14 @@ class RowWriter {
   /// Errors: `invalid` if an amount overflowed or two currencies meet in one row.
   template <Described Row>
   [[nodiscard]] Result<std::span<const Cell>> write(const Row& row) {
-    cells_.clear();
-    texts_.clear();
-    currency_ = {};
-    failed_ = nullptr;
-    failed_name_.clear();
+    start();
     std::size_t i = 0;
     for_each_member(row, [&](std::string_view name, const auto& member) {
       add(member);
       if (failed_ != nullptr && failed_name_.empty()) failed_name_ = name;
-      if (detail::adds_currency<Row> && ++i == detail::last_money<Row>) {
-        cells_.push_back(keep(currency_));
-      }
+      if (detail::adds_currency<Row> && ++i == detail::last_money<Row>) add_currency(currency_);
     });
-    if (failed_ != nullptr) return failure(type_name<Row>());
-    return std::span<const Cell>{cells_};
+    return finish(type_name<Row>());
   }
 
  private:
@@ -197,19 +190,19 @@ class RowWriter {
   void add(const T& value) {
     static_assert(detail::ColumnOf<T>::known, "A row cannot hold a member of this type.");
     if constexpr (std::is_same_v<T, std::string>) {
-      cells_.emplace_back(std::string_view{value});
+      add_cell(Cell{std::string_view{value}});
     } else if constexpr (std::is_same_v<T, Money>) {
       add_money(value);
     } else if constexpr (std::is_same_v<T, Currency>) {
-      cells_.push_back(keep(value));
+      add_currency(value);
     } else if constexpr (std::is_same_v<T, Uuid>) {
-      cells_.emplace_back(std::string_view{texts_.emplace_back(value.text())});
+      add_text(value.text());
     } else if constexpr (DescribedEnum<T>) {
-      cells_.emplace_back(enum_text(value));
+      add_cell(Cell{enum_text(value)});
     } else if constexpr (std::is_same_v<T, double>) {
-      cells_.emplace_back(value);
+      add_cell(Cell{value});
     } else {
-      cells_.emplace_back(static_cast<std::int64_t>(value));
+      add_cell(Cell{static_cast<std::int64_t>(value)});
     }
   }
   template <typename T>
@@ -217,12 +210,15 @@ class RowWriter {
     if (value) {
       add(*value);
     } else {
-      cells_.emplace_back();
+      add_cell({});
     }
   }
   void add_money(const Money& value);
-  Cell keep(Currency currency);
-  [[nodiscard]] std::unexpected<Error> failure(std::string_view row) const;
+  void add_currency(Currency currency);
+  void add_text(std::string text);  // Kept until the next row.
+  void add_cell(const Cell& cell);
+  void start();
+  [[nodiscard]] Result<std::span<const Cell>> finish(std::string_view row) const;
 
   std::vector<Cell> cells_;
   std::deque<std::string> texts_;  // What cells view that the row itself does not hold.
@@ -237,7 +233,6 @@ namespace detail {
 [[nodiscard]] bool read_cell(const Cell& cell, Uuid& out);
 [[nodiscard]] bool read_cell(const Cell& cell, Currency& out);
 [[nodiscard]] bool read_cell(const Cell& cell, double& out);
-[[nodiscard]] std::unexpected<Error> row_mismatch(std::string_view row, std::string_view member);
 
 template <typename T>
 [[nodiscard]] bool read_cell(const Cell& cell, Currency currency, T& out) {
@@ -269,49 +264,92 @@ template <typename T>
   }
 }
 
+/// A column as it is known when the program is compiled.
+struct StaticColumn {
+  std::string_view name;
+  ColumnType type = ColumnType::text;
+  bool nullable = false;
+};
+
+template <Described Row>
+constexpr auto static_columns() {
+  std::array<StaticColumn, description_of<Row>.size() + (adds_currency<Row> ? 1 : 0)> columns{};
+  std::size_t at = 0;
+  std::size_t i = 0;
+  for_each_member_type<Row>([&]<typename M>(std::string_view name) {
+    using T = typename Unwrap<M>::type;
+    static_assert(ColumnOf<T>::known, "A row cannot hold a member of this type.");
+    columns[at++] = {name, ColumnOf<T>::type, is_optional<M>};
+    if (adds_currency<Row> && ++i == last_money<Row>) {
+      columns[at++] = {"currency", ColumnType::text, false};
+    }
+  });
+  return columns;
+}
+template <Described Row>
+inline constexpr auto static_columns_of = static_columns<Row>();
+
+[[nodiscard]] std::vector<Column> columns(std::span<const StaticColumn> known);
+
 }  // namespace detail
 
 /// The columns of a row, without those that the engine keeps.
 template <Described Row>
 [[nodiscard]] std::vector<Column> columns_of() {
-  std::vector<Column> columns;
-  std::size_t i = 0;
-  for_each_member_type<Row>([&]<typename M>(std::string_view name) {
-    using T = typename detail::Unwrap<M>::type;
-    static_assert(detail::ColumnOf<T>::known, "A row cannot hold a member of this type.");
-    columns.push_back({std::string{name}, detail::ColumnOf<T>::type, detail::is_optional<M>});
-    if (detail::adds_currency<Row> && ++i == detail::last_money<Row>) {
-      columns.push_back({"currency", ColumnType::text, false});
-    }
-  });
-  return columns;
+  return detail::columns(detail::static_columns_of<Row>);
 }
+
+namespace detail {
+
+/// Returns the member that a cell does not fit; empty if all do.
+template <Described Row>
+[[nodiscard]] std::string_view read_cells(std::span<const Cell> cells, Row& row) {
+  if (cells.size() != static_columns_of<Row>.size()) return "row";
+  Currency currency;
+  if constexpr (last_money<Row> > 0) {
+    constexpr std::size_t at =
+        adds_currency<Row> ? last_money<Row> : money_layout<Row>().own_currency - 1;
+    if (!read_cell(cells[at], currency)) return "currency";
+  }
+  std::string_view wrong;
+  std::size_t i = 0;
+  for_each_member(row, [&](std::string_view name, auto& member) {
+    const std::size_t skip = adds_currency<Row> && i >= last_money<Row> ? 1 : 0;
+    if (!read_cell(cells[i + skip], currency, member)) wrong = name;
+    ++i;
+  });
+  return wrong;
+}
+
+/// What is done with rows by code that does not know their C++ type.
+struct RowTable {
+  const TypeTable* type = nullptr;
+  std::span<const StaticColumn> columns;
+  std::string_view (*read_cells)(std::span<const Cell> cells, void* row) = nullptr;
+  Result<std::span<const Cell>> (*write)(RowWriter& writer, const void* row) = nullptr;
+
+  /// Into `row`, a value made by default. Errors: as of `stele::read_row`.
+  [[nodiscard]] Result<void> read(std::span<const Cell> cells, void* row) const;
+};
+
+template <Described Row>
+inline constexpr RowTable row_table{
+    .type = &type_table<Row>,
+    .columns = static_columns_of<Row>,
+    .read_cells = [](std::span<const Cell> cells,
+                     void* row) { return read_cells(cells, *static_cast<Row*>(row)); },
+    .write = [](RowWriter& writer,
+                const void* row) { return writer.write(*static_cast<const Row*>(row)); }};
+
+}  // namespace detail
 
 /// Reads what `RowWriter` wrote. Errors: `corrupt` if a cell does not fit its member: the stored
 /// table has other columns than the program's row.
 template <Described Row>
 [[nodiscard]] Result<Row> read_row(std::span<const Cell> cells) {
-  constexpr std::size_t count =
-      description_of<Row>.size() + (detail::adds_currency<Row> ? std::size_t{1} : std::size_t{0});
-  if (cells.size() != count) return detail::row_mismatch(type_name<Row>(), "row");
-  Currency currency;
-  if constexpr (detail::last_money<Row> > 0) {
-    constexpr std::size_t at = detail::adds_currency<Row>
-                                   ? detail::last_money<Row>
-                                   : detail::money_layout<Row>().own_currency - 1;
-    if (!detail::read_cell(cells[at], currency)) {
-      return detail::row_mismatch(type_name<Row>(), "currency");
-    }
-  }
   Row row{};
-  std::string_view wrong;
-  std::size_t i = 0;
-  for_each_member(row, [&](std::string_view name, auto& member) {
-    const std::size_t skip = detail::adds_currency<Row> && i >= detail::last_money<Row> ? 1 : 0;
-    if (!detail::read_cell(cells[i + skip], currency, member)) wrong = name;
-    ++i;
-  });
-  if (!wrong.empty()) return detail::row_mismatch(type_name<Row>(), wrong);
+  auto read = detail::row_table<Row>.read(cells, &row);
+  if (!read) return std::unexpected{std::move(read.error())};
   return row;
 }
 

@@ -38,7 +38,8 @@ bool equals_camel_case(std::string_view key, std::string_view name) {
     }
     const char expected = raise && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     raise = false;
-    if (at == key.size() || key[at++] != expected) return false;
+    if (at == key.size() || key[at] != expected) return false;
+    ++at;
   }
   return at == key.size();
 }
@@ -216,4 +217,31 @@ bool JsonReader::set_currency(JsonValue value) {
   return !value.found() || read(value, currency_);
 }
 
+namespace detail {
+
+std::expected<void, MappingError> append_json(std::string& out, const TypeTable& type,
+                                              const void* object, Naming naming) {
+  JsonWriter writer{out, naming};
+  writer.begin_object();
+  type.write(writer, object);
+  writer.end_object();
+  if (writer.failed()) return std::unexpected{writer.error()};
+  return {};
+}
+
+std::optional<MappingError> read_json(const TypeTable& type, JsonValue value,
+                                      MappingOptions options, void* object) {
+  JsonReader reader{options};
+  if (type.read(reader, value, object)) return std::nullopt;
+  return reader.error();
+}
+
+std::optional<MappingError> read_json(const TypeTable& type, std::string_view text,
+                                      MappingOptions options, void* object) {
+  auto document = JsonDocument::parse(text);
+  if (!document) return std::move(document.error());
+  return read_json(type, document->root(), options, object);
+}
+
+}  // namespace detail
 }  // namespace stele

@@ -51,4 +51,16 @@ const EventType* TypeRegistry::find(std::string_view name) const {
   return at == types_.end() ? nullptr : &at->second;
 }
 
+namespace detail {
+
+Result<void> decode_event(const EventView& event, const TypeTable& type, void* object) {
+  const auto error = read_json(type, event.data, stored_mapping, object);
+  if (!error) return {};
+  std::string message = "The event at position " + std::to_string(number(event.position));
+  message += " does not decode as ";
+  message += type.name;
+  return fail(Errc::corrupt, message + " at \"" + error->pointer + "\": " + error->message);
+}
+
+}  // namespace detail
 }  // namespace stele

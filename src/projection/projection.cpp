@@ -73,15 +73,4 @@ Result<void> check_spec(const ProjectionSpec& spec) {
   return {};
 }
 
-namespace detail {
-
-Error thrown_by(const ProjectionSpec& spec, const At& at, std::string_view what) {
-  std::string message = "Projection \"" + spec.name + "\" threw on event " + std::string{at.type} +
-                        " at position " + std::to_string(number(at.position)) + " of stream \"";
-  message += at.stream;
-  message += "\". Correct its code, then resume it.";
-  return {.code = Errc::internal, .message = std::move(message), .detail = std::string{what}};
-}
-
-}  // namespace detail
 }  // namespace stele

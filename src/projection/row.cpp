@@ -10,11 +10,24 @@ void RowWriter::add_money(const Money& value) {
   if (currency_ != value.currency()) failed_ = "holds an amount of a second currency";
 }
 
-Cell RowWriter::keep(Currency currency) {
-  return Cell{std::string_view{texts_.emplace_back(currency.code())}};
+void RowWriter::add_currency(Currency currency) { add_text(std::string{currency.code()}); }
+
+void RowWriter::add_text(std::string text) {
+  cells_.emplace_back(std::string_view{texts_.emplace_back(std::move(text))});
 }
 
-std::unexpected<Error> RowWriter::failure(std::string_view row) const {
+void RowWriter::add_cell(const Cell& cell) { cells_.push_back(cell); }
+
+void RowWriter::start() {
+  cells_.clear();
+  texts_.clear();
+  currency_ = {};
+  failed_ = nullptr;
+  failed_name_.clear();
+}
+
+Result<std::span<const Cell>> RowWriter::finish(std::string_view row) const {
+  if (failed_ == nullptr) return std::span<const Cell>{cells_};
   std::string message = "Member \"" + failed_name_ + "\" of row \"";
   message += row;
   message += "\" ";
@@ -50,11 +63,22 @@ bool read_cell(const Cell& cell, double& out) {
   return cell.kind() == Cell::Kind::integer || cell.kind() == Cell::Kind::real;
 }
 
-std::unexpected<Error> row_mismatch(std::string_view row, std::string_view member) {
+std::vector<Column> columns(std::span<const StaticColumn> known) {
+  std::vector<Column> columns;
+  columns.reserve(known.size());
+  for (const StaticColumn& each : known) {
+    columns.push_back({std::string{each.name}, each.type, each.nullable});
+  }
+  return columns;
+}
+
+Result<void> RowTable::read(std::span<const Cell> cells, void* row) const {
+  const std::string_view member = read_cells(cells, row);
+  if (member.empty()) return {};
   std::string message = "A stored row does not fit member \"";
   message += member;
   message += "\" of \"";
-  message += row;
+  message += type->name;
   return fail(Errc::corrupt,
               message + "\". Raise the projection's generation, so that it is built anew.");
 }
