@@ -146,7 +146,12 @@ void HttpConnection::queue(const Call& call) {
   out_ += ' ';
   out_ += call.target;
   out_ += " HTTP/1.1\r\nHost: " + url_.host + ":" + std::to_string(url_.port) + "\r\n";
-  for (const auto& [name, value] : call.headers) out_ += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : call.headers) {
+    out_ += name;
+    out_ += ": ";
+    out_ += value;
+    out_ += "\r\n";
+  }
   if (!call.body.empty() || call.method == "POST" || call.method == "PUT") {
     out_ += "Content-Length: " + std::to_string(call.body.size()) + "\r\n";
   }
