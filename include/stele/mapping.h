@@ -309,8 +309,8 @@ inline constexpr TypeTable type_table{
     .read = [](JsonReader& reader, JsonValue value,
                void* object) { return read_object(reader, value, *static_cast<T*>(object)); }};
 
-[[nodiscard]] std::expected<void, MappingError> append_json(std::string& out, const TypeTable& type,
-                                                            const void* object, Naming naming);
+[[nodiscard]] std::expected<void, MappingError> write_json(std::string& out, const TypeTable& type,
+                                                           const void* object, Naming naming);
 /// Into `object`, a value made by default. None if all went well.
 [[nodiscard]] std::optional<MappingError> read_json(const TypeTable& type, JsonValue value,
                                                     MappingOptions options, void* object);
@@ -325,7 +325,7 @@ inline constexpr TypeTable type_table{
 template <Described T>
 [[nodiscard]] std::expected<void, MappingError> append_json(std::string& out, const T& object,
                                                             Naming naming = Naming::as_stored) {
-  return detail::append_json(out, detail::type_table<T>, &object, naming);
+  return detail::write_json(out, detail::type_table<T>, &object, naming);
 }
 
 /// The same as a new string.

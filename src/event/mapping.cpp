@@ -219,8 +219,8 @@ bool JsonReader::set_currency(JsonValue value) {
 
 namespace detail {
 
-std::expected<void, MappingError> append_json(std::string& out, const TypeTable& type,
-                                              const void* object, Naming naming) {
+std::expected<void, MappingError> write_json(std::string& out, const TypeTable& type,
+                                             const void* object, Naming naming) {
   JsonWriter writer{out, naming};
   writer.begin_object();
   type.write(writer, object);
