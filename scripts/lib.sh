@@ -20,6 +20,8 @@ PACKAGES_BUILD=(
   libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libzstd-dev libxxhash-dev libfmt-dev
   libsimdjson-dev libcli11-dev libtomlplusplus-dev
 )
+# What the README's first five minutes need: a bare Debian has no curl.
+PACKAGES_RUN=(curl)
 # What the tests need on top.
 PACKAGES_TEST=(
   libgtest-dev librapidcheck-dev python3 python3-jsonschema universal-ctags curl jq procps
