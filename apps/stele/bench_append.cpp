@@ -55,7 +55,8 @@ class BareDisk {
   BareDisk(const BareDisk&) = delete;
   BareDisk& operator=(const BareDisk&) = delete;
   ~BareDisk() {
-    if (disk_) (void)disk_->remove(path_);
+    if (!disk_) return;
+    [[maybe_unused]] const auto removed = disk_->remove(path_);  // At worst it stays: a probe file.
   }
 
   Result<void> run(double seconds) {
@@ -114,6 +115,7 @@ class Load {
     const std::size_t slots = std::max<std::size_t>(options.inflight, 1);
     for (std::size_t w = 0; w < options.writers; ++w) {
       std::vector<Slot> own;
+      own.reserve(slots);
       for (std::size_t s = 0; s < slots; ++s) {
         own.push_back({.stream = "bench-" + std::to_string(w) + "-" + std::to_string(s),
                        .state = {},
@@ -131,6 +133,7 @@ class Load {
                                    std::chrono::duration<double>(seconds));
     {
       std::vector<std::jthread> threads;
+      threads.reserve(options_.writers);
       for (std::size_t w = 0; w < options_.writers; ++w) {
         threads.emplace_back([this, w, until, counted] {
           Histogram latencies;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "service/exit_code.h"
 
@@ -59,6 +60,7 @@ class Grammar {
   std::pair<CLI::App*, Options&> verb(CLI::App& parent, const char* name, const char* help) {
     CLI::App* app = parent.add_subcommand(name, help);
     auto options = std::make_shared<Options>();
+    kept_.push_back(options);
     app->add_flag("--json", out_.json, "One JSON object on stdout; failures as a problem object");
     app->callback([this, options] { chosen_ = [this, options] { out_.verb = *options; }; });
     return {app, *options};
@@ -121,11 +123,11 @@ class Grammar {
                     "Of the data, when it is not application/json");
     app->add_option("--id", options.id, "The append's UUID, so that it can be repeated safely");
     add_target(*app, options.target);
-    app->callback([this, &options = options, callback = chosen_of(options)] {
-      if (!options.ndjson && (options.stream.empty() || options.type.empty())) {
+    app->callback([given = &options, choose = chosen_of(options)] {
+      if (!given->ndjson && (given->stream.empty() || given->type.empty())) {
         throw CLI::RequiredError("STREAM and TYPE, or --ndjson,");
       }
-      callback();
+      choose();
     });
   }
 
@@ -218,6 +220,7 @@ class Grammar {
 
   CommandLine& out_;
   CLI::App app_;
+  std::vector<std::shared_ptr<void>> kept_;  // The options of every verb; the parser fills them in.
   std::string url_ = "http://127.0.0.1:8420";
   std::function<void()> chosen_;
 };
