@@ -41,17 +41,16 @@ struct MadeEvent {
   MadeEvent() = default;
   MadeEvent(const MadeEvent&) = delete;
   MadeEvent& operator=(const MadeEvent&) = delete;
-  virtual ~MadeEvent() = default;
+  virtual ~MadeEvent();
+
+ protected:
+  void set(const void* of, const TypeTable& table, std::uint16_t version, const void* value);
 };
 
 template <Described E>
 struct MadeEventOf final : MadeEvent {
   explicit MadeEventOf(E value) : held{std::move(value)} {
-    identity = &detail::identity<E>;
-    object = &held;
-    type = type_name<E>();
-    schema_version = schema_version_of<E>();
-    if (auto written = append_json(data, held); !written) error = std::move(written.error());
+    set(&detail::identity<E>, type_table<E>, schema_version_of<E>(), &held);
   }
   E held;
 };
@@ -64,8 +63,13 @@ class Emitted {
   template <typename E>
     requires Described<std::remove_cvref_t<E>>
   Emitted(E&& event)  // NOLINT(google-explicit-constructor): `return {{MoneyWithdrawn{...}}};`
-      : made_{std::make_shared<detail::MadeEventOf<std::remove_cvref_t<E>>>(
-            std::forward<E>(event))} {}
+      : Emitted{Made{}, new detail::MadeEventOf<std::remove_cvref_t<E>>{std::forward<E>(event)}} {}
+  // Not in the header: every program would compile them.
+  Emitted(const Emitted& other);
+  Emitted(Emitted&& other) noexcept;
+  Emitted& operator=(const Emitted& other);
+  Emitted& operator=(Emitted&& other) noexcept;
+  ~Emitted();
 
   /// To which of the command's streams it goes, in the order of the decider's states; else the
   /// first.
@@ -73,16 +77,16 @@ class Emitted {
     stream_ = stream;
     return std::move(*this);
   }
-  [[nodiscard]] Emitted tag(std::string text) && {
-    tags_.push_back(std::move(text));
-    return std::move(*this);
-  }
+  [[nodiscard]] Emitted tag(std::string text) &&;
 
   [[nodiscard]] const detail::MadeEvent& made() const noexcept { return *made_; }
   [[nodiscard]] std::size_t stream() const noexcept { return stream_; }
   [[nodiscard]] const std::vector<std::string>& tags() const noexcept { return tags_; }
 
  private:
+  struct Made {};
+  Emitted(Made, const detail::MadeEvent* made);  // Takes it.
+
   std::shared_ptr<const detail::MadeEvent> made_;
   std::size_t stream_ = 0;
   std::vector<std::string> tags_;
@@ -139,11 +143,13 @@ struct Rejection {
 /// What a decider answers: events (perhaps none: all is well as it is), or a rejection.
 class Decision {
  public:
-  Decision() = default;
-  Decision(std::initializer_list<Emitted> events) : events_{events} {}
-  Decision(std::vector<Emitted> events) : events_{std::move(events)} {}  // NOLINT: meant.
-  Decision(Rejection rejection)                                          // NOLINT: meant.
-      : rejection_{std::make_unique<Rejection>(std::move(rejection))} {}
+  Decision();
+  Decision(std::initializer_list<Emitted> events);
+  Decision(std::vector<Emitted> events);  // NOLINT: meant.
+  Decision(Rejection rejection);          // NOLINT: meant.
+  Decision(Decision&& other) noexcept;
+  Decision& operator=(Decision&& other) noexcept;
+  ~Decision();
 
   /// Null if it was accepted.
   [[nodiscard]] const Rejection* rejection() const noexcept { return rejection_.get(); }

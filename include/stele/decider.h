@@ -68,11 +68,14 @@ struct CommandTable {
                      const Context& context) = nullptr;
   Keys (*keys)(std::string_view key, const void* command) = nullptr;
   Query (*scope)(const void* command) = nullptr;  // Null: over streams.
-  /// Appends the command as JSON, by stored names.
-  std::expected<void, MappingError> (*write)(std::string& out, const void* command) = nullptr;
-  std::expected<std::shared_ptr<const void>, MappingError> (*read_value)(JsonValue json,
-                                                                         MappingOptions) = nullptr;
+  const TypeTable* type = nullptr;
+  std::shared_ptr<void> (*make)() = nullptr;
 
+  /// Appends the command as JSON, by stored names.
+  [[nodiscard]] std::expected<void, MappingError> write(std::string& out,
+                                                        const void* command) const;
+  [[nodiscard]] std::expected<std::shared_ptr<const void>, MappingError> read_value(
+      JsonValue json, MappingOptions options) const;
   /// Reads the command from JSON text.
   [[nodiscard]] std::expected<std::shared_ptr<const void>, MappingError> read(
       std::string_view json, MappingOptions options) const;
@@ -170,18 +173,18 @@ constexpr EventTable make_event_table() {
                 D::evolve(*static_cast<S*>(state), *static_cast<const E*>(event));
               },
           .decode_and_evolve = [](void* state, const EventView& event) -> Result<void> {
-            auto read = decode_event<E>(event);
-            if (!read) return std::unexpected{std::move(read.error())};
-            D::evolve(*static_cast<S*>(state), *read);
-            return {};
+            E decoded{};
+            auto read = detail::decode_event(event, type_table<E>, &decoded);
+            if (read) D::evolve(*static_cast<S*>(state), decoded);
+            return read;
           }};
 }
 
-template <Described C>
-std::expected<std::shared_ptr<const void>, MappingError> as_shared(
-    std::expected<C, MappingError> read) {
-  if (!read) return std::unexpected{std::move(read.error())};
-  return std::make_shared<const C>(std::move(*read));
+/// Owns `object`. Not std::make_shared, of which each type costs a user's program much to compile.
+[[nodiscard]] std::shared_ptr<void> shared_object(void* object, void (*destroy)(void*));
+template <typename T>
+void delete_object(void* object) {
+  delete static_cast<T*>(object);
 }
 
 template <typename D, Described C>
@@ -206,12 +209,8 @@ constexpr CommandTable make_command_table() {
       return D::scope(*static_cast<const C*>(command));
     };
   }
-  table.write = [](std::string& out, const void* command) {
-    return append_json(out, *static_cast<const C*>(command));
-  };
-  table.read_value = [](JsonValue json, MappingOptions options) {
-    return as_shared<C>(from_json<C>(json, options));
-  };
+  table.type = &type_table<C>;
+  table.make = []() { return shared_object(new C{}, &delete_object<C>); };
   return table;
 }
 
@@ -239,9 +238,9 @@ constexpr DeciderTable make_decider_table() {
   table.identity = &identity<D>;
   table.events = event_tables<D>;
   table.commands = command_tables<D>;
-  table.make_state = []() -> std::shared_ptr<void> { return std::make_shared<S>(); };
-  table.copy_state = [](const void* state) -> std::shared_ptr<void> {
-    return std::make_shared<S>(*static_cast<const S*>(state));
+  table.make_state = []() { return shared_object(new S(), &delete_object<S>); };
+  table.copy_state = [](const void* state) {
+    return shared_object(new S(*static_cast<const S*>(state)), &delete_object<S>);
   };
   table.state_size = []([[maybe_unused]] const void* state) {
     if constexpr (requires(const S& s) { D::size(s); }) {

@@ -65,6 +65,19 @@ struct CommandRoute {
   std::string summary = {};  ///< For /openapi.json.
 };
 
+namespace detail {
+using RowBody = Result<void> (*)(JsonWriter& writer, const StoredRow& stored);
+
+/// Writes a stored row's members.
+template <Described Row>
+Result<void> query_body(JsonWriter& writer, const StoredRow& stored) {
+  Row row{};
+  auto read = row_table<Row>.read(stored.cells, &row);
+  if (read) write_members(writer, row);
+  return read;
+}
+}  // namespace detail
+
 /// Members are called from one thread until `start`; after it, from any.
 class Service {
  public:
@@ -117,12 +130,7 @@ class Service {
   /// and position; waits for `?token=` and for a stream that the log has and the row has not.
   template <typename P>
   Service& query(std::string_view route) {
-    add_query(route, P::name, [](JsonWriter& writer, const StoredRow& stored) -> Result<void> {
-      auto row = read_row<typename P::Row>(stored.cells);
-      if (!row) return std::unexpected{std::move(row.error())};
-      detail::write_members(writer, *row);
-      return {};
-    });
+    add_query(route, P::name, detail::query_body<typename P::Row>);
     return *this;
   }
 
@@ -157,14 +165,13 @@ class Service {
   int run();
 
  private:
-  using RowBody = std::function<Result<void>(JsonWriter&, const StoredRow&)>;
   using OccurredAt = std::optional<Timestamp> (*)(const void* body);
 
   void add_decider(const detail::DeciderTable& table);
   void add_projection(std::unique_ptr<Projection> projection);
   void add_command(std::string_view route, const void* command, CommandRoute options,
                    OccurredAt occurred_at);
-  void add_query(std::string_view route, std::string_view projection, RowBody body);
+  void add_query(std::string_view route, std::string_view projection, detail::RowBody body);
   [[nodiscard]] std::shared_ptr<RowReader> reader_of(std::string_view projection) const;
 
   struct Impl;

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,7 +16,7 @@ struct RowRoute {
   std::shared_ptr<RowReader> reader;
   std::string projection;
   std::string category;  ///< The row's stream is this, "-" and the route's `{id}`.
-  std::function<Result<void>(JsonWriter&, const StoredRow&)> body;
+  Result<void> (*body)(JsonWriter&, const StoredRow&) = nullptr;
 };
 
 /// 200 `{...the row, version, position}`; 404 `{category}_unknown`; 503 `not_yet`. Blocks.

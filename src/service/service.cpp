@@ -357,14 +357,12 @@ void Service::add_command(std::string_view route, const void* command, CommandRo
       std::move(doc));
 }
 
-void Service::add_query(std::string_view route, std::string_view projection, RowBody body) {
+void Service::add_query(std::string_view route, std::string_view projection, detail::RowBody body) {
   const auto reader = reader_of(projection);
   if (!reader) return;
   const auto& spec = impl_->projections.find(projection)->second.projection->spec();
-  const service::RowRoute row{.reader = reader,
-                              .projection = spec.name,
-                              .category = spec.category,
-                              .body = std::move(body)};
+  const service::RowRoute row{
+      .reader = reader, .projection = spec.name, .category = spec.category, .body = body};
   impl_->router.add(route, serve::blocking([this, row](serve::Request& request) {
                       return service::answer_row(*this, request, row);
                     }));
