@@ -221,10 +221,12 @@ template <typename P, Described E, bool has_keys>
 constexpr FoldEvent make_fold_event() {
   FoldEvent event;
   event.type = &type_table<E>;
-  event.apply = [](void* row, const void* e, const At& at) {
-    P::apply(*static_cast<typename P::Row*>(row), *static_cast<const E*>(e), at);
-  };
-  if constexpr (has_keys) {
+  if constexpr (Applies<P, E>) {  // Else `Checked` has said what is missing.
+    event.apply = [](void* row, const void* e, const At& at) {
+      P::apply(*static_cast<typename P::Row*>(row), *static_cast<const E*>(e), at);
+    };
+  }
+  if constexpr (has_keys && GivesKey<P, E>) {
     event.key = [](const void* e, const At& at) -> std::string {
       return P::key(*static_cast<const E*>(e), at);
     };
