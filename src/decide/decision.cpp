@@ -79,7 +79,7 @@ std::expected<void, MappingError> CommandTable::write(std::string& out, const vo
 
 std::expected<std::shared_ptr<const void>, MappingError> CommandTable::read_value(
     JsonValue json, MappingOptions options) const {
-  const std::shared_ptr<void> command = make();
+  std::shared_ptr<void> command = make();
   auto wrong = read_json(*type, json, options, command.get());
   if (wrong) return std::unexpected{std::move(*wrong)};
   return command;
