@@ -36,9 +36,10 @@ def compile_seconds(root, program):
 def user_program(root):
     """The program's lines and the best of three compilations. Processor time, not time on the
     clock: the machine may be busy with other tests."""
-    lines = rules.counted_lines(USER_PROGRAM)
+    lines = sum(1 for line in rules.lines_of(USER_PROGRAM)
+                if line.strip() and not line.startswith("//"))
     if lines > USER_PROGRAM_LINES_MAX:
-        return [f"{USER_PROGRAM.name} has {lines} lines."]
+        return [f"{USER_PROGRAM.name} has {lines} lines of code, at most {USER_PROGRAM_LINES_MAX}."]
     best = float("inf")
     for _ in range(TRIES):
         seconds, errors = compile_seconds(root, USER_PROGRAM)
