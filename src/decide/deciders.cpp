@@ -1,6 +1,7 @@
 #include <string>
 #include <utility>
 
+#include "decide/idempotency.h"
 #include "decide/processor.h"
 #include "store/digest.h"
 
@@ -81,17 +82,22 @@ Digest digest_of(const CommandCall& call) {
   return store::hash_bytes(text);
 }
 
-void make_idempotent(CommandCall& call, const IdempotencyScope& scope) {
+AppendId id_of_idempotency_key(std::string_view tenant, std::string_view caller,
+                               std::string_view key) {
   std::string who;
   put(who, "stele-idempotency");
-  put(who, scope.tenant);
-  put(who, scope.caller);
-  put(who, scope.idempotency_key);
+  put(who, tenant);
+  put(who, caller);
+  put(who, key);
   AppendId id;
   id.bytes = store::hash_bytes(who);
   id.bytes[6] = static_cast<std::uint8_t>((id.bytes[6] & 0x0F) | 0x80);  // UUIDv8: ours to fill.
   id.bytes[8] = static_cast<std::uint8_t>((id.bytes[8] & 0x3F) | 0x80);
-  call.options.id = id;
+  return id;
+}
+
+void make_idempotent(CommandCall& call, const IdempotencyScope& scope) {
+  call.options.id = id_of_idempotency_key(scope.tenant, scope.caller, scope.idempotency_key);
 
   std::string what = canonical(call);
   put(what, scope.method);

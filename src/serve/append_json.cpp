@@ -7,7 +7,7 @@
 #include "serve/event_json.h"
 #include "stele/json.h"
 #include "stele/limits.h"
-#include "store/digest.h"
+#include "store/validate.h"
 
 namespace stele::serve {
 namespace {
@@ -27,6 +27,19 @@ std::string expected_json(const Expected& expected) {
   if (expected.tip) out += R"(,"tip":")" + to_hex(*expected.tip) + '"';
   out += '}';
   return out;
+}
+
+/// The size limit, in bytes, that a store refuses `request` for.
+std::uint64_t size_limit_broken_by(const AppendRequest& request) {
+  for (const StreamAppend& stream : request.streams) {
+    for (const NewEvent& event : stream.events) {
+      if (event.metadata.size() > limits::metadata_size_max) return limits::metadata_size_max;
+      if (store::event_size(stream.stream, event) > limits::event_size_max) {
+        return limits::event_size_max;
+      }
+    }
+  }
+  return limits::append_size_max;
 }
 
 Problem conflict_problem(const AppendSubject& subject, const Conflict& conflict) {
@@ -266,6 +279,12 @@ AppendSubject::AppendSubject(const AppendRequest& request) {
   }
 }
 
+Response refusal_of(const AppendRequest& request, const Error& error) {
+  Problem problem = problem_of(error);
+  if (error.code == Errc::too_large) problem.with("limit", size_limit_broken_by(request));
+  return problem;
+}
+
 Response append_answer(const EventStore& store, const AppendSubject& subject,
                        const Result<AppendOutcome>& outcome) {
   if (!outcome) return problem_of(outcome.error());
@@ -285,21 +304,6 @@ Response append_answer(const EventStore& store, const AppendSubject& subject,
   response.headers.emplace_back("Stele-Token", std::move(text));
   if (appended.replayed) response.headers.emplace_back("Idempotent-Replayed", "true");
   return response;
-}
-
-AppendId id_of_key(std::string_view caller, std::string_view method, std::string_view path,
-                   std::string_view key) {
-  std::string text;
-  for (const std::string_view part : {caller, method, path, key}) {
-    text += std::to_string(part.size());
-    text += ':';
-    text += part;
-  }
-  AppendId id;
-  id.bytes = store::hash_bytes(text);
-  id.bytes[6] = static_cast<std::uint8_t>((id.bytes[6] & 0x0F) | 0x80);
-  id.bytes[8] = static_cast<std::uint8_t>((id.bytes[8] & 0x3F) | 0x80);
-  return id;
 }
 
 }  // namespace stele::serve

@@ -54,14 +54,12 @@ struct AppendSubject {
   std::vector<Expected> expected;
 };
 
+/// The answer to a request that the store did not take; a size over its limit is told with it.
+[[nodiscard]] Response refusal_of(const AppendRequest& request, const Error& error);
+
 /// The answer: 200, 409, or what the error asks for. With `Stele-Token`, and with
 /// `Idempotent-Replayed: true` if it is a replay.
 [[nodiscard]] Response append_answer(const EventStore& store, const AppendSubject& subject,
                                      const Result<AppendOutcome>& outcome);
-
-/// The append id that stands for an `Idempotency-Key`: the same for the same caller, method, path
-/// and key; in the form of a UUIDv8 (RFC 9562, section 5.8).
-[[nodiscard]] AppendId id_of_key(std::string_view caller, std::string_view method,
-                                 std::string_view path, std::string_view key);
 
 }  // namespace stele::serve

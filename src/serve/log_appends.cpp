@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 
+#include "decide/idempotency.h"
+
 namespace stele::serve {
 namespace {
 
@@ -46,7 +48,7 @@ class LineBatch {
       const auto taken = store_.append_async(text.request(), completions_, number);
       if (taken) break;
       if (taken.error().code != Errc::overloaded || inflight_.empty()) {
-        return keep(number, append_answer(store_, subject, std::unexpected{taken.error()}));
+        return keep(number, refusal_of(text.request(), taken.error()));
       }
       collect();  // The store's queue is full of our own: make room and offer it again.
     }
@@ -156,7 +158,7 @@ void LogRoutes::Appends::append_one(Responder responder) {
     return responder.send(
         malformed("The request has an Idempotency-Key and an id; send one of them.", "/id"));
   }
-  if (given) text.request().id = id_of_key("", "POST", "/v1/append", *given);
+  if (given) text.request().id = decide::id_of_idempotency_key({}, {}, *given);
   submit(text, std::move(responder));
 }
 
@@ -173,7 +175,7 @@ void LogRoutes::Appends::submit(AppendText& text, Responder responder) {
   pending_.fetch_sub(1);
   const Result<AppendOutcome> refused = std::unexpected{taken.error()};
   log_failure(refused);
-  pending->responder.send(append_answer(store_, pending->subject, refused));
+  pending->responder.send(refusal_of(text.request(), taken.error()));
 }
 
 void LogRoutes::Appends::answer_completions() {
