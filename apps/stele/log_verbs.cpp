@@ -263,13 +263,13 @@ int run_verb(const ReadOptions& options, const Output& output) {
   if (options.limit == 0) {
     return output.failure({Errc::invalid, "--limit must be at least 1."});
   }
-  const auto server = reach(options.target, Needs::log);
+  const auto server = reach(options.target, Needs::events);
   if (!server) return output.failure(server.error());
   return options.follow ? tail(options, *server, output) : read_pages(options, *server, output);
 }
 
 int run_verb(const StreamOptions& options, const Output& output) {
-  const auto server = reach(options.target, Needs::log);
+  const auto server = reach(options.target, Needs::events);
   if (!server) return output.failure(server.error());
   const std::string target = "/v1/streams/" + percent_encode(options.stream) +
                              "?after=" + std::to_string(options.after) +

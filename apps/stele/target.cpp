@@ -1,5 +1,6 @@
 #include "target.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "domains.h"
@@ -27,13 +28,19 @@ Result<ServerHandle> reach(const Target& target, Needs needs) {
     if (!url) return std::unexpected{url.error()};
     return ServerHandle{std::move(*url), nullptr};
   }
-  auto service = std::make_unique<Service>(
-      ServiceOptions{.settings = {{"serve.data", *target.data},
-                                  {"serve.listen", "127.0.0.1:0"},
-                                  {"serve.access_log", "false"},
-                                  {"serve.roles", needs == Needs::log ? "api" : "api,projector"}},
-                     .use_variables = false,
-                     .logger = &observe::null_logger()});
+  std::error_code ignored;
+  if (needs == Needs::events &&
+      !std::filesystem::is_directory(std::filesystem::path{*target.data} / "log", ignored)) {
+    return fail(Errc::not_found,
+                "\"" + *target.data + "\" holds no log. Name another folder with --data.");
+  }
+  auto service = std::make_unique<Service>(ServiceOptions{
+      .settings = {{"serve.data", *target.data},
+                   {"serve.listen", "127.0.0.1:0"},
+                   {"serve.access_log", "false"},
+                   {"serve.roles", needs == Needs::domains ? "api,projector" : "api"}},
+      .use_variables = false,
+      .logger = &observe::null_logger()});
   if (needs == Needs::domains) add_domains(*service);
   if (auto started = service->start(); !started) return std::unexpected{started.error()};
   auto url = Url::parse(service->url());

@@ -33,11 +33,13 @@ class ServerHandle {
 };
 
 enum class Needs : std::uint8_t {
-  log,      ///< Reads and appends.
+  log,      ///< Appends; a folder without a log gets one.
+  events,   ///< Reads; a folder without a log is refused, not made.
   domains,  ///< Commands, and read models that follow.
 };
 
-/// Errors: `invalid` (the URL), and those of opening the folder: `held`, `corrupt`...
+/// Errors: `invalid` (the URL), `not_found` (a read of a folder without a log), and those of
+/// opening the folder: `held`, `corrupt`...
 [[nodiscard]] Result<ServerHandle> reach(const Target& target, Needs needs);
 
 /// One call to the server. An error here means that it can't be reached: exit code 10.

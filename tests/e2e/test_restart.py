@@ -102,6 +102,15 @@ class Restart(RestartCase):
         self.assertEqual((refused.status, refused.code), (503, "read_only"), refused)
         self.assertEqual(self.client.account(account)["balance"], "1.00")
 
+    def test_reading_a_folder_without_a_log_makes_none(self):
+        missing = self.server.data / "no-such-folder"
+        for verb in (["read"], ["stream", "account-1"]):
+            read = subprocess.run([str(program()), *verb, "--data", str(missing)],
+                                  capture_output=True, text=True, timeout=20, check=False)
+            self.assertEqual(read.returncode, 4, read)
+            self.assertIn("holds no log", read.stderr)
+            self.assertFalse(missing.exists())
+
     def test_a_folder_is_held_by_one_process(self):
         second = subprocess.run([str(program()), "serve", "--data", str(self.server.data),
                                  "--listen", "127.0.0.1:0"], capture_output=True, text=True,
