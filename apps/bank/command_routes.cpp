@@ -68,11 +68,21 @@ std::optional<Problem> check_path_id(std::string_view id) {
       "\"_\", \"~\" and \"-\".");
 }
 
+// Defaults that are part of the command: with them told or left out it is the same one, to which an
+// idempotency key gives the same answer.
+void fill_in_defaults(Open& command) {
+  if (!command.currency) command.currency = "USD";
+  if (!command.account_type) command.account_type = AccountType::checking;
+}
+
 // Reads the body as `C`, checks its form, and sends it to the account `id`, or, if that is empty,
 // to the one that the body names or a new one.
 template <typename C>
 void send(Service& service, Responder responder, std::string id, CommandAnswer answer) {
   const Request& request = responder.request();
+  if (!request.accepts({"application/json"})) {
+    return responder.send(stele::serve::not_acceptable({"application/json"}));
+  }
   // A command whose members are all optional needs no body.
   const bool may_lack_body = std::is_same_v<C, Close> && request.body.empty();
   if (!may_lack_body) {
@@ -84,7 +94,8 @@ void send(Service& service, Responder responder, std::string id, CommandAnswer a
   if (const auto bad = check_form(*command)) {
     return responder.send(stele::service::problem_of(*bad));
   }
-  if constexpr (requires { command->id; }) {
+  if constexpr (std::is_same_v<C, Open>) {
+    fill_in_defaults(*command);
     thread_local const std::unique_ptr<stele::RandomSource> random = stele::make_system_random();
     id = command->id ? *command->id : stele::make_uuid_v7(service.clock().now(), *random).text();
   }
@@ -144,8 +155,9 @@ RouteDoc document(Service& service, std::string summary, std::string reply, int 
                     .content = {{.schema = stele::serve::schema_ref(reply)}},
                     .headers = {"Stele-Token", "Idempotent-Replayed"}}};
   if (status == 201) doc.responses[0].headers.push_back("Location");
-  problems.insert(problems.end(), {"amount_invalid", "currency_unknown", "id_reused", "media_type",
-                                   "too_large", "log_full", "read_only", "outcome_unknown"});
+  problems.insert(problems.end(),
+                  {"amount_invalid", "currency_unknown", "id_reused", "media_type",
+                   "not_acceptable", "too_large", "log_full", "read_only", "outcome_unknown"});
   doc.problems = std::move(problems);
   return doc;
 }

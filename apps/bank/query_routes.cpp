@@ -139,7 +139,7 @@ Response get_account(Service& service, const Request& request) {
   const auto token = stele::service::token_of(service, request, query);
   const auto version = query.number("atVersion", 0, stele::limits::number_max);
   const auto time = query.time("atTime");
-  if (version && time) query.refuse("atTime", "atVersion and atTime exclude each other");
+  if (version && time) query.refuse("atTime", "stands beside \"atVersion\"; give one of them.");
   if (const auto bad = query.finish()) return *bad;
   if (!token) return token.error();
   const auto id = path_id(request);
@@ -210,15 +210,14 @@ void add_type(QueryParams& query, stele::Select& select) {
   if (const auto type = movement_type(*name)) {
     select.where.push_back({"type", Compare::equal, stele::enum_text(*type)});
   } else {
-    query.refuse("type",
-                 "it must be CREDIT, DEBIT, TRANSFER_OUT, TRANSFER_IN, DEPOSIT or WITHDRAW");
+    query.refuse("type", "must be CREDIT, DEBIT, TRANSFER_OUT, TRANSFER_IN, DEPOSIT or WITHDRAW.");
   }
 }
 
 Period read_period(QueryParams& query) {
   const Period period{.from = query.time("from"), .to = query.time("to")};
   if (period.from && period.to && *period.from > *period.to) {
-    query.refuse("from", "it must not lie after ?to");
+    query.refuse("from", "must not lie after \"to\".");
   }
   return period;
 }
@@ -259,9 +258,6 @@ Response get_statement(Service& service, const Request& request) {
   if (!token) return token.error();
   const auto id = path_id(request);
   if (!id) return id.error();
-  if (!request.accepts({"application/json"})) {
-    return stele::serve::not_acceptable({"application/json"});
-  }
   const auto account = find_account(service, *id, *token, request);
   if (!account) return account.error();
   if (const auto late = wait_for_history(service, account->position, *token, request)) return *late;
@@ -290,7 +286,7 @@ RouteDoc document(std::string summary, std::string schema, std::vector<std::stri
       {.name = "token", .description = "Wait for the write whose answer this token is from."});
   doc.parameters.push_back({.name = "Stele-Token", .in = "header"});
   doc.responses = {{.status = 200, .content = {{.schema = stele::serve::schema_ref(schema)}}}};
-  problems.insert(problems.end(), {"malformed", "token_invalid", "not_yet"});
+  problems.insert(problems.end(), {"malformed", "token_invalid", "not_acceptable", "not_yet"});
   doc.problems = std::move(problems);
   return doc;
 }
@@ -311,6 +307,15 @@ void add_schemas(stele::serve::OpenApi& openapi) {
   openapi.schema("TransactionList", list_schema("Transaction"));
 }
 
+// A query that offers JSON only: what `answer` gives, on a thread that may wait.
+template <typename Answer>
+auto json_query(Answer answer) {
+  return stele::serve::blocking([answer = std::move(answer)](Request& request) -> Response {
+    if (request.accepts({"application/json"})) return answer(request);
+    return stele::serve::not_acceptable({"application/json"});
+  });
+}
+
 const std::vector<stele::serve::ParameterDoc> paging{
     {.name = "limit", .schema = R"({"type":"integer","minimum":1,"maximum":1000,"default":50})"},
     {.name = "cursor", .description = "`next` of the page before."}};
@@ -324,7 +329,6 @@ std::vector<stele::serve::ParameterDoc> with_paging(
 }  // namespace
 
 void add_query_routes(Service& service) {
-  using stele::serve::blocking;
   stele::serve::Router& router = service.router();
   add_schemas(service.openapi());
   const std::string date{date_schema};
@@ -332,19 +336,19 @@ void add_query_routes(Service& service) {
   const stele::serve::ParameterDoc to{.name = "to", .schema = date, .description = "Exclusive"};
 
   router.add("GET /accounts",
-             blocking([&service](Request& request) { return list_accounts(service, request); }),
+             json_query([&service](Request& request) { return list_accounts(service, request); }),
              document("List accounts, by id", "AccountList", {},
                       with_paging({{.name = "owner", .description = "The owner's whole name."},
                                    {.name = "active", .schema = R"({"type":"boolean"})"}})));
   router.add("GET /accounts/{id}",
-             blocking([&service](Request& request) { return get_account(service, request); }),
+             json_query([&service](Request& request) { return get_account(service, request); }),
              document("Show an account, now or as it was", "Account",
                       {"account_unknown", "version_unknown"},
                       {{.name = "atVersion", .schema = R"({"type":"integer","minimum":0})"},
                        {.name = "atTime", .schema = date}}));
   router.add(
       "GET /accounts/{id}/transactions",
-      blocking([&service](Request& request) { return list_transactions(service, request); }),
+      json_query([&service](Request& request) { return list_transactions(service, request); }),
       document("List an account's movements, newest first", "TransactionList", {"account_unknown"},
                with_paging({{.name = "type",
                              .schema = R"({"type":"string","enum":["CREDIT","DEBIT",)"
@@ -353,9 +357,9 @@ void add_query_routes(Service& service) {
                             from,
                             to})));
   router.add("GET /accounts/{id}/statement",
-             blocking([&service](Request& request) { return get_statement(service, request); }),
-             document("Show an account's statement over a period", "Statement",
-                      {"account_unknown", "not_acceptable"}, {from, to}));
+             json_query([&service](Request& request) { return get_statement(service, request); }),
+             document("Show an account's statement over a period", "Statement", {"account_unknown"},
+                      {from, to}));
 }
 
 }  // namespace bank

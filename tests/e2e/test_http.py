@@ -204,6 +204,11 @@ class Errors(HttpCase):
         answer = self.client.get(f"/accounts/{account}/statement", {"Accept": "image/png"})
         self.refused(answer, 406, "not_acceptable")
 
+    def test_no_call_of_the_bank_gives_another_form(self):
+        account = self.client.new("5")
+        for path in ("/accounts", f"/accounts/{account}", f"/accounts/{account}/transactions"):
+            self.refused(self.client.get(path, {"Accept": "image/png"}), 406, "not_acceptable")
+
     def test_a_body_or_a_header_that_is_too_large_is_refused(self):
         body = b'{"ownerName": "' + b"a" * (8 * 1024 * 1024) + b'"}'
         answer = self.client.post("/accounts", body)
@@ -250,6 +255,21 @@ class Repeats(HttpCase):
         again = self.client.post(path, ' {"reference" : "\\u0072", "amount": "5"} ', key=key)
         self.assertEqual(again.body, first.body)
         self.assertEqual(again.headers["Idempotent-Replayed"], "true")
+
+    def test_a_default_that_is_told_makes_no_other_command(self):
+        key = "default-" + self.client.new()
+        first = self.client.post("/accounts", {"ownerName": "Ann"}, key=key)
+        again = self.client.post("/accounts", {"ownerName": "Ann", "currency": "USD",
+                                               "accountType": "CHECKING"}, key=key)
+        self.assertEqual((again.status, again.body), (201, first.body))
+        self.assertEqual(again.headers["Idempotent-Replayed"], "true")
+
+    def test_a_key_of_a_command_is_not_taken_for_an_append(self):
+        account = self.client.new()
+        key = "append-" + account
+        self.assertEqual(self.client.deposit(account, "5", key=key).status, 200)
+        append = {"streams": [{"stream": "other-1", "events": [{"type": "A", "data": 1}]}]}
+        self.refused(self.client.post("/v1/append", append, key=key), 422, "id_reused")
 
     def test_the_same_key_for_another_command_is_refused(self):
         account = self.client.new("10")
