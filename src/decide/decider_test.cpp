@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "decide/idempotency.h"
 #include "decide/processor.h"
 #include "decide/testing/bank.h"
 #include "stele/testing.h"
@@ -100,6 +101,16 @@ TEST(Deciders, RefuseTwoOfOneCategory) {
   const auto second = deciders.add<Impostor>();
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Errc::invalid);
+}
+
+TEST(Idempotency, GivesAKeyOneIdWhateverIsAskedWithIt) {
+  const AppendId id = decide::id_of_idempotency_key("t", "c", "k");
+  EXPECT_EQ(id, decide::id_of_idempotency_key("t", "c", "k"));
+  EXPECT_NE(id, decide::id_of_idempotency_key("t", "c", "l"));
+  EXPECT_NE(id, decide::id_of_idempotency_key("t", "d", "k"));
+  EXPECT_NE(id, decide::id_of_idempotency_key("u", "c", "k"));
+  EXPECT_NE(id, decide::id_of_idempotency_key("", "tc", "k"));
+  EXPECT_EQ(id.bytes[6] >> 4, 8);
 }
 
 TEST(Idempotency, DependsOnTheMeaningOfACommandNotOnItsSpelling) {
