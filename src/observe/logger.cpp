@@ -89,7 +89,7 @@ class JsonLinesLogger final : public Logger {
       // One call a line: lines of several threads do not mix. A short write loses its rest, as
       // there is nobody to tell.
       [[maybe_unused]] const auto written = ::write(fd_, line.data(), line.size());
-    } catch (...) {  // NOLINT(bugprone-empty-catch): out of memory; a line is not worth the program.
+    } catch (...) {  // NOLINT(bugprone-empty-catch): out of memory; a line is not worth a program.
     }
   }
 
