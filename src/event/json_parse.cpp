@@ -154,7 +154,9 @@ class JsonTape {
       return duplicate_ != 0;
     }
     const auto key = [this](std::uint32_t node) { return key_of(node); };
-    std::ranges::stable_sort(members_, {}, key);
+    std::ranges::sort(members_, [&](std::uint32_t a, std::uint32_t b) {
+      return std::pair{key(a), a} < std::pair{key(b), b};  // Of two alike, the first stays first.
+    });
     const auto twice = std::ranges::adjacent_find(members_, {}, key);
     if (twice != members_.end()) duplicate_ = *std::next(twice);
     return duplicate_ != 0;
