@@ -97,7 +97,8 @@ Log::~Log() {
     return;
   }
   parts_->tail.flush();
-  (void)parts_->tail.mark();  // Without it the next opening writes the last group again.
+  // Without it the next opening writes the last group again.
+  [[maybe_unused]] const auto marked = parts_->tail.mark();
 }
 
 Result<AppendOutcome> Log::append(const AppendRequest& request) {
