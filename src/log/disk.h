@@ -101,7 +101,8 @@ class Disk {
   [[nodiscard]] virtual Result<void> sync_folder(const std::string& folder) = 0;
 
   /// Takes the lock file `path` (made if missing; its text is the holder's process id) until the
-  /// returned object or the process is gone. Errors also: `held`, naming the holder's id.
+  /// returned object or the process is gone. A real disk waits half a second for a holder that
+  /// was just killed. Errors also: `held`, naming the holder's id.
   [[nodiscard]] virtual Result<std::unique_ptr<DiskLock>> lock(const std::string& path) = 0;
 
   /// What may still be written to the disk that `folder` is on, in bytes.

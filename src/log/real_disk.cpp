@@ -10,15 +10,21 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "log/disk.h"
 
 namespace stele::log {
 namespace {
+
+// A process that was killed lets its lock go a moment after it is gone for everybody else.
+constexpr std::chrono::milliseconds lock_wait_max{500};
+constexpr std::chrono::milliseconds lock_retry_interval{10};
 
 constexpr std::size_t zero_chunk_size = 256 * 1'024;
 alignas(4'096) constexpr std::array<std::byte, zero_chunk_size> zeros{};
@@ -190,8 +196,13 @@ class RealDisk final : public Disk {
   Result<std::unique_ptr<DiskLock>> lock(const std::string& path) override {
     Descriptor fd{open_retrying(path, O_RDWR | O_CREAT)};
     if (fd.get() < 0) return system_error("opening", path, errno);
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    const auto until = std::chrono::steady_clock::now() + lock_wait_max;
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) return system_error("locking", path, errno);
+      if (std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(lock_retry_interval);
+        continue;
+      }
       return fail(Errc::held, "\"" + path + "\" is held by process " + holder_of(fd.get()) +
                                   ": stop it first, or use its address.");
     }

@@ -285,7 +285,9 @@ Result<void> remove_seal_leftovers(Disk& disk, const std::string& folder) {
       left_over = !std::ranges::binary_search(*names, segment_name(first));
     }
     if (!left_over) continue;
-    if (const auto gone = disk.remove(folder + "/" + name); !gone) return gone;
+    std::string path = folder;
+    path.append("/").append(name);
+    if (const auto gone = disk.remove(path); !gone) return gone;
   }
   return {};
 }
