@@ -517,7 +517,7 @@ TEST_F(LogTest, KeepsItsPromisesWithManyThreads) {
   std::vector<std::thread> threads;
   for (int w = 0; w < writers; ++w) {
     threads.emplace_back([&, w] {
-      auto ids = make_seeded_random(static_cast<std::uint64_t>(100 + w));
+      auto ids = make_seeded_random(std::uint64_t{100} + static_cast<std::uint64_t>(w));
       const std::string own = "own-" + std::to_string(w);
       std::uint64_t won = 0;
       for (int i = 0; i < appends_each; ++i) {

@@ -15,8 +15,6 @@ namespace stele::log {
 namespace {
 
 using testing::Call;
-using testing::CallInfo;
-using testing::Fault;
 using testing::OpenSegmentWriter;
 using testing::SimulatedDisk;
 using testing::WrittenEvent;

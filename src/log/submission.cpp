@@ -89,7 +89,7 @@ Result<void> prove_condition(Submission& submission, const Segment& segment, Ord
                                  submission.condition_text[i], submission.checked_to);
     if (!hit) return std::unexpected{hit.error()};
     if (*hit) {
-      submission.condition_hit = **hit;
+      submission.condition_hit = *hit;
       return {};
     }
   }

@@ -49,7 +49,7 @@ std::optional<Error> Tail::refusal() const {
 }
 
 Tail::Judgement Tail::judge(Submission& submission) const {
-  if (auto refused = refusal()) return {.verdict = Verdict::refused, .error = std::move(*refused)};
+  if (auto refused = refusal()) return {.verdict = Verdict::refused, .error = std::move(refused)};
   if (submission.known) return answer_known(submission);
   if (submission.floor != layout_->floor()) return {.verdict = Verdict::unproven};
   if (!look_for_id(submission)) return {.verdict = Verdict::unproven};

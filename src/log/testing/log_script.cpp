@@ -292,7 +292,7 @@ std::vector<std::string> recover_and_compare(SimulatedDisk& disk, Facts& facts,
     std::uint64_t state = seed;
     for (std::size_t i = 0; i < retries_max && !again.empty(); ++i) {
       state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-      const auto planned = again[(state >> 33) % again.size()];
+      const auto& planned = again[(state >> 33) % again.size()];
       model.asked(planned);
       const Request request{*planned};
       model.answered(planned->id, log.append(request.get()));

@@ -11,7 +11,6 @@
 namespace stele::log::testing {
 namespace {
 
-constexpr std::size_t page_size = SimulatedDisk::page_size;
 constexpr std::uint64_t no_limit_bytes = std::uint64_t{1} << 40;
 
 Error not_found(const std::string& path) {

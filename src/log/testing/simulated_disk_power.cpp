@@ -7,12 +7,6 @@
 #include "log/testing/simulated_disk_parts.h"
 
 namespace stele::log::testing {
-namespace {
-
-constexpr std::size_t page_size = SimulatedDisk::page_size;
-constexpr std::size_t sector_size = SimulatedDisk::sector_size;
-
-}  // namespace
 
 std::unique_ptr<SimulatedDisk> SimulatedDisk::clone(std::uint64_t seed) const {
   auto copy = std::make_unique<SimulatedDisk>(seed);
@@ -179,7 +173,10 @@ std::vector<std::string> SimulatedDisk::files() const {
   std::vector<std::string> paths;
   for (const auto& [path, folder] : folders_) {
     for (const auto& [name, entry] : folder->cache) {
-      if (entry.file) paths.push_back(path.empty() ? name : path + "/" + name);
+      if (!entry.file) continue;
+      std::string& whole = paths.emplace_back(path);
+      if (!whole.empty()) whole += '/';
+      whole += name;
     }
   }
   std::sort(paths.begin(), paths.end());
