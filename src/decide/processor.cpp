@@ -57,7 +57,7 @@ void CommandProcessor::Impl::submit(CommandCall call, Answer answer) {
   }
   if (!refusal) return;
   ++counts_.failed;
-  answer(std::move(*refusal));
+  answer(std::move(*refusal));  // NOLINT(bugprone-use-after-move): moved only without a refusal.
 }
 
 void CommandProcessor::Impl::post(Result_ result) {

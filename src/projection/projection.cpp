@@ -66,8 +66,10 @@ Result<void> check_spec(const ProjectionSpec& spec) {
   for (const auto& index : spec.indexes) {
     for (const std::string& column : index) {
       if (columns.contains(column) || is_kept_by_engine(column)) continue;
-      return fail(Errc::invalid,
-                  who + "has an index over \"" + column + "\", which is none of its columns.");
+      std::string message = who;
+      message.append("has an index over \"").append(column);
+      message += "\", which is none of its columns.";
+      return fail(Errc::invalid, std::move(message));
     }
   }
   return {};

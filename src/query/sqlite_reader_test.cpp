@@ -20,10 +20,8 @@
 namespace stele::query {
 namespace {
 
-using projection::testing::Days;
 using projection::testing::Opened;
 using projection::testing::Paid;
-using projection::testing::PaymentRow;
 using projection::testing::Payments;
 using projection::testing::Sums;
 using std::chrono::milliseconds;

@@ -61,7 +61,7 @@ Problem conflict_problem(const AppendSubject& subject, const Conflict& conflict)
     append_json_string(conflicts, stream);
     conflicts += R"(,"expected":)" + expected;
     conflicts += R"(,"version":)" + std::to_string(number(each.found.version));
-    conflicts += R"(,"tip":")" + to_hex(each.found.tip) + "\"}";
+    conflicts.append(R"(,"tip":")").append(to_hex(each.found.tip)).append("\"}");
     if (detail.empty()) {
       detail = "Stream \"" + stream + "\" is at version " +
                std::to_string(number(each.found.version)) + ", but the append expected " +

@@ -9,11 +9,11 @@ namespace {
 constexpr std::string_view letters =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-constexpr std::array<std::int8_t, 256> values = [] {
-  std::array<std::int8_t, 256> out{};
+constexpr std::array<int, 256> values = [] {
+  std::array<int, 256> out{};
   out.fill(-1);
   for (std::size_t i = 0; i < letters.size(); ++i) {
-    out[static_cast<unsigned char>(letters[i])] = static_cast<std::int8_t>(i);
+    out[static_cast<unsigned char>(letters[i])] = static_cast<int>(i);
   }
   return out;
 }();

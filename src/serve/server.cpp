@@ -264,7 +264,7 @@ void Server::stop() {
   if (!state.threads.empty()) {
     asio::post(state.loops[0]->io, [&state] {
       boost::system::error_code ignored;
-      state.acceptor->close(ignored);
+      (void)state.acceptor->close(ignored);
       state.accept_retry->cancel();
     });
     for (const auto& loop : state.loops) loop->stop_sessions();

@@ -83,8 +83,8 @@ Session::Session(Loop& loop, asio::ip::tcp::socket socket)
                .body_size_max = loop.context.options.body_size_max}} {
   moved_at_ = sent_at_ = phase_since_ = Clock::now();
   boost::system::error_code ignored;
-  socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
-  socket_.non_blocking(true, ignored);
+  (void)socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
+  (void)socket_.non_blocking(true, ignored);
 }
 
 void Session::start() { read(); }
@@ -265,7 +265,7 @@ void Session::close() {
   if (closed_) return;
   closed_ = true;
   boost::system::error_code ignored;
-  socket_.close(ignored);
+  (void)socket_.close(ignored);
   for (const auto& exchange : queue_) {
     exchange->cancel();
     exchange->connection = nullptr;
@@ -280,7 +280,7 @@ void Session::linger() {
   draining_ = true;
   moved_at_ = Clock::now();
   boost::system::error_code ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  (void)socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   if (peer_ended_) return close();
   if (!reading_) drain();
 }

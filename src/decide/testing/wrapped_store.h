@@ -110,7 +110,7 @@ class FaultyStore final : public WrappedStore {
   void hide(int count) { hidden_ = count; }         // Look-ups find nothing.
 
   Result<std::optional<Appended>> find_append(const AppendId& id) const override {
-    if (hidden_ > 0 && hidden_-- > 0) return std::nullopt;
+    if (hidden_ > 0 && hidden_.fetch_sub(1) > 0) return std::nullopt;
     return inner_.find_append(id);
   }
 
