@@ -7,7 +7,6 @@ namespace bank {
 namespace {
 
 using stele::Compare;
-using stele::Where;
 
 bool comes_in(MovementType type) {
   return type == MovementType::credit || type == MovementType::transfer_in;
