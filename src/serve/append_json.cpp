@@ -63,9 +63,10 @@ Problem conflict_problem(const AppendSubject& subject, const Conflict& conflict)
     conflicts += R"(,"version":)" + std::to_string(number(each.found.version));
     conflicts.append(R"(,"tip":")").append(to_hex(each.found.tip)).append("\"}");
     if (detail.empty()) {
-      detail = "Stream \"" + stream + "\" is at version " +
-               std::to_string(number(each.found.version)) + ", but the append expected " +
-               expected + ". Read it again and decide anew.";
+      detail.append("Stream \"").append(stream).append("\" is at version ");
+      detail.append(std::to_string(number(each.found.version)));
+      detail.append(", but the append expected ").append(expected);
+      detail.append(". Read it again and decide anew.");
     }
   }
   return Problem{"version_conflict", std::move(detail)}.with_json("conflicts", conflicts + ']');
