@@ -1,6 +1,10 @@
 # What every target is built with: the language, the warnings, the sanitizers, the compiler cache.
 
-option(STELE_TESTS "Build the tests" ON)
+# A project that brings Stele in (add_subdirectory, FetchContent) gets the library and nothing else.
+option(STELE_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(STELE_PROGRAM "Build the program stele and the bank" ${PROJECT_IS_TOP_LEVEL})
+option(STELE_INSTALL "Install Stele with this build" ${PROJECT_IS_TOP_LEVEL})
+option(STELE_WERROR "Let a compiler's warning fail the build" ${PROJECT_IS_TOP_LEVEL})
 set(STELE_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, such as address,undefined")
 
 set(CMAKE_CXX_STANDARD 23)
@@ -23,8 +27,8 @@ add_library(stele_options INTERFACE)
 target_include_directories(stele_options INTERFACE
   "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(stele_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast -Werror
-  -fno-omit-frame-pointer)
+  -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast
+  $<$<BOOL:${STELE_WERROR}>:-Werror> -fno-omit-frame-pointer)
 find_package(Threads REQUIRED)
 target_link_libraries(stele_options INTERFACE Threads::Threads)
 
