@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "http_client.h"
-#include "import/progress.h"
 #include "json_text.h"
+#include "progress.h"
 #include "service/config.h"
 #include "stele/json.h"
 #include "verbs.h"

@@ -1,13 +1,9 @@
 // verify and repair: a data folder that no server holds.
 
-#include <unistd.h>
-
-#include <cstdio>
-
-#include "import/progress.h"
 #include "log/disk.h"
 #include "log/repair.h"
 #include "log/verify.h"
+#include "progress.h"
 #include "stele/json.h"
 #include "stele/time.h"
 #include "verbs.h"
@@ -15,17 +11,18 @@
 namespace stele::program {
 namespace {
 
-/// Counts segments on a terminal while they are read.
-log::VerifyProgress show_progress(const Output& output) {
-  if (output.json() || ::isatty(STDERR_FILENO) != 1) return {};
-  return [](std::size_t done, std::size_t all) {
-    std::fprintf(stderr, "\rsegment %zu of %zu%s", done, all, done == all ? "\r\x1b[K" : "");
-    std::fflush(stderr);
-  };
-}
-
 std::string damage_text(const log::Damage& damage) {
   return damage.path + " at byte " + with_commas(damage.offset) + ": " + damage.what;
+}
+
+/// Shows a bar on a terminal while the segments are read.
+Result<log::VerifyReport> verify_folder(log::Disk& disk, const std::string& data,
+                                        const Output& output) {
+  Progress progress{"segments", 0, {.quiet = output.json()}};
+  return log::verify(disk, data, [&progress](std::size_t done, std::size_t all) {
+    progress.set_total(all);
+    progress.show(done, done);
+  });
 }
 
 std::string as_json(const log::VerifyReport& report) {
@@ -123,7 +120,7 @@ void tell(const log::RepairReport& report, const Output& output) {
 
 int run_verb(const VerifyOptions& options, const Output& output) {
   const auto disk = log::make_real_disk();
-  const auto report = log::verify(*disk, options.data, show_progress(output));
+  const auto report = verify_folder(*disk, options.data, output);
   if (!report) return output.failure(report.error());
   return show(*report, output);
 }
@@ -131,7 +128,7 @@ int run_verb(const VerifyOptions& options, const Output& output) {
 int run_verb(const RepairOptions& options, const Output& output) {
   const auto disk = log::make_real_disk();
   if (!options.yes) {
-    const auto report = log::verify(*disk, options.data, show_progress(output));
+    const auto report = verify_folder(*disk, options.data, output);
     if (!report) return output.failure(report.error());
     const int code = show(*report, output);
     if (!report->good()) {

@@ -1,7 +1,7 @@
 // import: the records of a file as commands.
 
 #include "import/importer.h"
-#include "import/progress.h"
+#include "progress.h"
 #include "signals.h"
 #include "stele/json.h"
 #include "target.h"

@@ -8,7 +8,6 @@
 #include "import/expression.h"
 #include "import/key_set.h"
 #include "import/mapping.h"
-#include "import/progress.h"
 #include "import/record.h"
 #include "import/template.h"
 
@@ -321,14 +320,6 @@ TEST_F(Import, KeepsTheOrderOfTheKeyThatTheMappingImplies) {
   EXPECT_EQ(key(by_name, {"1", "2"}), key(by_name, {"2", "2"}));
   const std::string by_nothing = "[[command]]\ncall = \"POST /x\"\n";
   EXPECT_EQ(key(by_nothing, {"1", "2"}), key(by_nothing, {"3", "4"}));
-}
-
-TEST(ProgressLine, ShowsShareRateAndTimeLeft) {
-  EXPECT_EQ(progress_line(50, 100, 1'234, 2.0),
-            "[###############...............] 50 %  1,234 commands  617/s  3 s left");
-  EXPECT_EQ(progress_line(100, 100, 10, 1.0),
-            "[##############################] 100 %  10 commands  10/s");
-  EXPECT_EQ(with_commas(1'234'567), "1,234,567");
 }
 
 }  // namespace

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "import/mapping.h"
-#include "import/progress.h"
 #include "import/record.h"
 #include "json_text.h"
+#include "progress.h"
 #include "signals.h"
 #include "stele/ids.h"
 #include "stele/json.h"
@@ -51,7 +51,7 @@ class Importer {
         file_{file},
         id_prefix_{"import-" + hex(file.digest) + "-"},
         connection_{server},
-        progress_{file.size} {}
+        progress_{"commands", file.size} {}
 
   Result<ImportSummary> run() {
     auto mapping = Mapping::load(options_.mapping, options_.input);
