@@ -65,6 +65,16 @@ struct CommandRoute {
   std::string summary = {};  ///< For /openapi.json.
 };
 
+/// Which rows of a read model a list shows over HTTP, in which order.
+struct ListRoute {
+  /// Columns that a request may ask to be equal to a value: "lent_to" by `?lentTo=ada`. Texts,
+  /// whole numbers, booleans and times; give them an index in the projection.
+  std::vector<std::string> filters = {};
+  std::vector<std::string> order_by = {};  ///< Columns that are not nullable, at most 4; then the id.
+  bool descending = false;
+  std::string summary = {};  ///< For /openapi.json.
+};
+
 namespace detail {
 using RowBody = Result<void> (*)(JsonWriter& writer, const StoredRow& stored);
 
@@ -134,6 +144,15 @@ class Service {
     return *this;
   }
 
+  /// Answers a page of the rows of projection `P`: `{items: [{id, ...the row, version, position}],
+  /// next}`, by `?limit=` (50, at most 1,000), `?cursor=` (the `next` before) and the filters of
+  /// `options`; waits for `?token=`. `id` is the row's key.
+  template <typename P>
+  Service& list(std::string_view route, ListRoute options = {}) {
+    add_list(route, P::name, std::move(options), detail::query_body<typename P::Row>);
+    return *this;
+  }
+
   /// The read model of a projection that was added.
   template <typename P>
   [[nodiscard]] ReadModel<P> read_model() const {
@@ -172,6 +191,8 @@ class Service {
   void add_command(std::string_view route, const void* command, CommandRoute options,
                    OccurredAt occurred_at);
   void add_query(std::string_view route, std::string_view projection, detail::RowBody body);
+  void add_list(std::string_view route, std::string_view projection, ListRoute options,
+                detail::RowBody body);
   [[nodiscard]] std::shared_ptr<RowReader> reader_of(std::string_view projection) const;
 
   struct Impl;

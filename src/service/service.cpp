@@ -26,6 +26,7 @@
 #include "service/config.h"
 #include "service/exit_code.h"
 #include "service/flags.h"
+#include "service/list_route.h"
 #include "service/row_route.h"
 #include "store/embedded/embedded_store.h"
 
@@ -366,6 +367,27 @@ void Service::add_query(std::string_view route, std::string_view projection, det
   impl_->router.add(route, serve::blocking([this, row](serve::Request& request) {
                       return service::answer_row(*this, request, row);
                     }));
+}
+
+void Service::add_list(std::string_view route, std::string_view projection, ListRoute options,
+                       detail::RowBody body) {
+  const auto reader = reader_of(projection);
+  if (!reader) return;
+  const auto& spec = impl_->projections.find(projection)->second.projection->spec();
+  auto filters = service::list_filters(spec, options.filters);
+  if (!filters) return impl_->keep(std::move(filters.error()));
+  const service::RowListRoute list{
+      .reader = reader,
+      .projection = spec.name,
+      .filters = std::move(*filters),
+      .order_by = std::move(options.order_by),
+      .descending = options.descending,
+      .adds_id = std::ranges::find(spec.columns, "id", &Column::name) == spec.columns.end(),
+      .body = body};
+  impl_->router.add(route, serve::blocking([this, list](serve::Request& request) {
+                      return service::answer_list(*this, request, list);
+                    }),
+                    {.summary = std::move(options.summary), .tag = spec.category});
 }
 
 serve::Router& Service::router() { return impl_->router; }

@@ -88,14 +88,17 @@ class ServiceTest : public ::testing::TestWithParam<const char*> {
                               writer.integer(accepted.find<Added>()->total_after);
                             }});
     service_->query<Tallies>("GET /tallies/{id}");
+    service_->list<Tallies>(
+        "GET /tallies",
+        {.filters = {"total_so_far", "last_at"}, .order_by = {"total_so_far"}, .descending = true});
     const auto started = service_->start();
     ASSERT_TRUE(started) << started.error().message;
     const std::string url = service_->url();
     port_ = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
   }
 
-  Answer add(std::string_view body, std::string_view headers = {}) {
-    return RawClient{port_}.ask("POST", "/tallies/one/add", body,
+  Answer add(std::string_view body, std::string_view headers = {}, std::string_view id = "one") {
+    return RawClient{port_}.ask("POST", "/tallies/" + std::string{id} + "/add", body,
                                 "Content-Type: application/json\r\n" + std::string{headers});
   }
   Answer get(std::string_view target) { return RawClient{port_}.ask("GET", target); }
@@ -134,6 +137,54 @@ TEST_P(ServiceTest, ARepeatedCommandIsAnsweredAsBefore) {
   EXPECT_FALSE(first.headers.contains("idempotent-replayed"));
   EXPECT_EQ(other.status, 422);
   EXPECT_TRUE(other.body.contains("id_reused"));
+}
+
+TEST_P(ServiceTest, RowsAreListedInOrderPageByPage) {
+  start();
+  std::string token;
+  for (const char* id : {"one", "two", "three"}) {
+    token = add(id == std::string_view{"two"} ? R"({"amount": 9})" : R"({"amount": 5})", {}, id)
+                .headers.at("stele-token");
+  }
+
+  const Answer first = get("/tallies?limit=2&token=" + token);
+
+  EXPECT_EQ(first.status, 200) << first.body;
+  EXPECT_TRUE(first.body.starts_with(R"({"items":[{"id":"two","totalSoFar":9,"lastAt":")"));
+  EXPECT_TRUE(first.body.contains(R"(,"version":1,"position":2},{"id":"three","totalSoFar":5,)"))
+      << first.body;
+  const std::size_t at = first.body.rfind(R"("next":")") + 8;
+  const std::string next = first.body.substr(at, first.body.rfind('"') - at);
+  const Answer second = get("/tallies?limit=2&cursor=" + next);
+  EXPECT_TRUE(second.body.starts_with(R"({"items":[{"id":"one",)")) << second.body;
+  EXPECT_TRUE(second.body.ends_with(R"("next":null})"));
+}
+
+TEST_P(ServiceTest, AListIsNarrowedByTheColumnsThatItNames) {
+  start();
+  add(R"({"amount": 5, "occurredAt": "2026-01-31"})", {}, "one");
+  const std::string token = add(R"({"amount": 9})", {}, "two").headers.at("stele-token");
+
+  const Answer by_number = get("/tallies?totalSoFar=9&token=" + token);
+  const Answer by_time = get("/tallies?lastAt=2026-01-31&token=" + token);
+  const Answer none = get("/tallies?totalSoFar=1&token=" + token);
+
+  EXPECT_TRUE(by_number.body.contains(R"("id":"two")")) << by_number.body;
+  EXPECT_FALSE(by_number.body.contains(R"("id":"one")"));
+  EXPECT_TRUE(by_time.body.contains(R"("id":"one")")) << by_time.body;
+  EXPECT_FALSE(by_time.body.contains(R"("id":"two")"));
+  EXPECT_EQ(none.body, R"({"items":[],"next":null})");
+}
+
+TEST_P(ServiceTest, AListRefusesWhatItWasNotToldToTake) {
+  start();
+
+  EXPECT_EQ(get("/tallies?owner=ada").status, 400);
+  EXPECT_EQ(get("/tallies?totalSoFar=many").status, 400);
+  EXPECT_EQ(get("/tallies?limit=1001").status, 400);
+  const Answer cursor = get("/tallies?cursor=none");
+  EXPECT_EQ(cursor.status, 400) << cursor.body;
+  EXPECT_TRUE(cursor.body.contains("malformed"));
 }
 
 TEST_P(ServiceTest, RefusalsNameTheirReason) {
@@ -185,6 +236,10 @@ TEST(ServiceFaults, AreToldByStart) {
   Service unjudged{options};
   unjudged.command<Add>("POST /tallies/{id}/add");
   EXPECT_TRUE(unjudged.start().error().message.contains("/tallies/{id}/add"));
+
+  Service narrowed{options};
+  narrowed.fold<Tallies>().list<Tallies>("GET /tallies", {.filters = {"owner"}});
+  EXPECT_TRUE(narrowed.start().error().message.contains("no such column"));
 
   Service unknown{ServiceOptions{.settings = {{"serve.lsten", "x"}}, .use_variables = false}};
   EXPECT_TRUE(unknown.start().error().message.contains("serve.listen"));
