@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "log/append_scan.h"
 #include "log/housekeeping.h"
 #include "log/reader.h"
 #include "log/recovery.h"
@@ -141,6 +142,10 @@ Result<StreamState> Log::stream_tip(std::string_view stream) const {
 Result<std::optional<Appended>> Log::find_append(const AppendId& id) const {
   const Snapshot snapshot = parts_->tail.snapshot();
   return Reader{snapshot, parts_->salt}.find_append(id);
+}
+
+Result<AppendPage> Log::read_appends(Position after, std::size_t limit) const {
+  return scan_appends(parts_->tail.snapshot(), after, limit);
 }
 
 LogId Log::log_id() const { return parts_->log_id; }

@@ -27,6 +27,7 @@
 #include <string_view>
 
 #include "base/random.h"
+#include "event/append_page.h"
 #include "log/disk.h"
 #include "stele/append.h"
 #include "stele/time.h"
@@ -42,6 +43,16 @@ struct Environment {
   std::function<void(const Error&)> on_fatal = {};
 };
 
+/// What a log that is made from an export keeps of the one it was made from (store/embedded/
+/// restore.h), and the epoch that tells the two apart.
+struct RestoredLog {
+  LogId id;
+  Epoch epoch{};
+};
+
+/// Lies among the segments while a restore is under way: only the restore may open such a log.
+inline constexpr std::string_view restore_marker = "restore.unfinished";
+
 struct Options {
   bool read_only = false;                              ///< Refuses appends.
   std::uint64_t segment_size = 64 * 1'024 * 1'024;     ///< Bytes of a segment's file.
@@ -53,6 +64,8 @@ struct Options {
   /// False: no threads and no timers. Blocking appends work by themselves; asynchronous ones,
   /// idle marks, spare segments and sealing take place in `tick`.
   bool background = true;
+  /// Set by a restore: a new log gets this identity, and the marker does not keep it shut.
+  std::optional<RestoredLog> restore = std::nullopt;
 };
 
 struct LogStats {
@@ -72,7 +85,8 @@ class Log {
  public:
   /// Opens the log in `folder`/log, or makes one, and holds `folder`/LOCK. Errors: `held`,
   /// `corrupt` (names file and offset), `unsupported`, `invalid` (not a log's folder),
-  /// `read_only` (no space for a new log; an old one always opens), `unavailable`.
+  /// `read_only` (no space for a new log; an old one always opens), `unavailable` (also: a restore
+  /// into the folder was not finished).
   [[nodiscard]] static Result<std::unique_ptr<Log>> open(Disk& disk, const std::string& folder,
                                                          const Environment& environment,
                                                          const Options& options);
@@ -95,6 +109,8 @@ class Log {
   [[nodiscard]] Position log_end() const;
   [[nodiscard]] Result<StreamState> stream_tip(std::string_view stream) const;
   [[nodiscard]] Result<std::optional<Appended>> find_append(const AppendId& id) const;
+  /// Whole appends, oldest first (append_scan.h).
+  [[nodiscard]] Result<AppendPage> read_appends(Position after, std::size_t limit) const;
   [[nodiscard]] LogId log_id() const;
   [[nodiscard]] Epoch epoch() const;
 

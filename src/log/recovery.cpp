@@ -101,6 +101,8 @@ class Recovery {
         firsts_.push_back(first);
       } else if (number(position_in_name(name, ".idx")) != 0) {
         has_index = true;
+      } else if (name == restore_marker) {
+        if (!options_.restore) return restore_unfinished();
       } else if (!name.ends_with(".tmp") && name != "spare.ready" && !name.ends_with(".cut")) {
         foreign = name;
       }
@@ -117,9 +119,20 @@ class Recovery {
     return {};
   }
 
+  [[nodiscard]] Result<void> restore_unfinished() const {
+    return fail(Errc::unavailable, "A restore into \"" + folder_ +
+                                       "\" was not finished, so this is no log yet. Start the "
+                                       "same `stele import --restore` again: it begins anew.");
+  }
+
   Result<void> make_first_segment() {
     SegmentHeader header;
-    header.log_id = make_uuid_v7(environment_.clock.now(), environment_.random);
+    if (options_.restore) {
+      header.log_id = options_.restore->id;
+      header.epoch = options_.restore->epoch;
+    } else {
+      header.log_id = make_uuid_v7(environment_.clock.now(), environment_.random);
+    }
     header.salt = environment_.random.next();
     header.made_at = environment_.clock.now();
     firsts_.push_back(header.first);

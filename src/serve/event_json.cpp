@@ -46,6 +46,26 @@ bool put_json(std::string& out, std::string_view json, DataForm form) {
   return true;
 }
 
+void put_metadata(std::string& out, std::string_view metadata, DataForm form) {
+  const std::size_t before = out.size();
+  out += ",\"metadata\":";
+  if (metadata.empty()) {
+    out += "{}";
+    return;
+  }
+  // What is shown as {} is empty: an exact {} needs another form.
+  const bool ambiguous = form == DataForm::exact && metadata == "{}";
+  if (!ambiguous && put_json(out, metadata, form)) return;
+  if (form == DataForm::shown) {
+    out += "{}";
+    return;
+  }
+  out.resize(before);
+  out += ",\"metadataBase64\":\"";
+  append_base64(out, metadata);
+  out += '"';
+}
+
 }  // namespace
 
 bool is_json_type(std::string_view content_type) noexcept {
@@ -88,8 +108,11 @@ void append_event_json(std::string& out, const EventView& event, DataForm form) 
   append_json_string(out, event.content_type);
   out += ",\"schemaVersion\":";
   put_number(out, event.schema_version);
-  out += ",\"metadata\":";
-  if (event.metadata.empty() || !put_json(out, event.metadata, DataForm::shown)) out += "{}";
+  put_metadata(out, event.metadata, form);
+  if (form == DataForm::exact && !event.key_id.empty()) {
+    out += ",\"keyId\":";
+    append_json_string(out, event.key_id);
+  }
   out += ",\"recordedAt\":\"";
   out += to_rfc3339(event.recorded_at);
   out += "\"}";

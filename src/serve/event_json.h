@@ -16,7 +16,8 @@ namespace stele::serve {
 
 enum class DataForm : std::uint8_t {
   shown,  ///< JSON as `data`, without insignificant white space; anything else as `dataBase64`.
-  exact,  ///< As `shown`, but as `dataBase64` where removing white space would change the bytes.
+  exact,  ///< Every byte: `dataBase64` and `metadataBase64` where removing white space would
+          ///< change something, and `keyId` if there is one.
 };
 
 /// Appends `{position, stream, version, id, appendId, type, tags, data | dataBase64, contentType,

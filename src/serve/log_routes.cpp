@@ -1,6 +1,7 @@
 #include "serve/log_routes.h"
 
 #include "serve/log_appends.h"
+#include "serve/log_export.h"
 #include "serve/log_reads.h"
 
 namespace stele::serve {
@@ -117,6 +118,17 @@ RouteDoc events_doc() {
           .problems = {"not_acceptable", "corrupt"}};
 }
 
+RouteDoc export_doc() {
+  return {.summary = "Export the log: every byte of every event, for a restore.",
+          .tag = "log",
+          .parameters = {{.name = "after", .schema = after_schema}},
+          .responses = {{.status = 200,
+                         .description = "An event a line, from after to the log's end as it was "
+                                        "when the answer began.",
+                         .content = {{"application/x-ndjson", R"({"type":"string"})"}}}},
+          .problems = {"not_acceptable", "corrupt"}};
+}
+
 RouteDoc data_doc() {
   return {.summary = "Read the exact bytes of one event's data.",
           .tag = "log",
@@ -147,7 +159,8 @@ RouteDoc stream_doc() {
 LogRoutes::LogRoutes(EventStore& store, LogRoutesOptions options, observe::Logger& logger)
     : options_{options},
       appends_{std::make_unique<Appends>(store, options_, logger)},
-      reads_{std::make_unique<Reads>(store, options_)} {}
+      reads_{std::make_unique<Reads>(store, options_)},
+      store_{store} {}
 
 LogRoutes::~LogRoutes() = default;
 
@@ -168,6 +181,10 @@ void LogRoutes::add_to(Router& router, OpenApi& openapi) {
                reads_->events(request, std::move(responder));
              }),
              events_doc());
+  router.add("GET /v1/export", blocking_async([this](Request& request, Responder responder) {
+               answer_export(store_, request, std::move(responder));
+             }),
+             export_doc());
   router.add("GET /v1/events/{position}/data",
              blocking([this](Request& request) { return reads_->data(request); }), data_doc());
   router.add("GET /v1/streams/{stream}",

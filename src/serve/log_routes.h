@@ -1,6 +1,6 @@
 // Module: serve
 // The log over HTTP: `POST /v1/append`, `GET /v1/events`, `GET /v1/events/{position}/data`,
-// `GET /v1/streams/{stream}`.
+// `GET /v1/streams/{stream}`, `GET /v1/export`.
 
 #pragma once
 
@@ -43,6 +43,7 @@ class LogRoutes {
   LogRoutesOptions options_;
   std::unique_ptr<Appends> appends_;
   std::unique_ptr<Reads> reads_;
+  EventStore& store_;
 };
 
 }  // namespace stele::serve

@@ -66,6 +66,11 @@ Result<std::optional<Appended>> EmbeddedStore::find_append(const AppendId& id) c
   return log_->find_append(id);
 }
 
+Result<AppendPage> EmbeddedStore::read_appends(Position after, std::size_t limit) const {
+  if (auto good = check_read_all({}, limit); !good) return std::unexpected{good.error()};
+  return log_->read_appends(after, limit);
+}
+
 LogId EmbeddedStore::log_id() const { return log_->log_id(); }
 
 Epoch EmbeddedStore::epoch() const { return log_->epoch(); }

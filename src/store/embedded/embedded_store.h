@@ -12,10 +12,11 @@
 #include "log/disk.h"
 #include "log/log.h"
 #include "stele/event_store.h"
+#include "store/append_source.h"
 
 namespace stele::store {
 
-class EmbeddedStore final : public EventStore {
+class EmbeddedStore final : public EventStore, public AppendSource {
  public:
   /// As open_embedded_store, for those who bring their own disk, clock, random source or options;
   /// what is missing is the machine's. `clock` must outlive the store. Without `on_fatal` the
@@ -43,6 +44,7 @@ class EmbeddedStore final : public EventStore {
   [[nodiscard]] Position log_end() const override;
   [[nodiscard]] Result<StreamState> stream_tip(std::string_view stream) const override;
   [[nodiscard]] Result<std::optional<Appended>> find_append(const AppendId& id) const override;
+  [[nodiscard]] Result<AppendPage> read_appends(Position after, std::size_t limit) const override;
   [[nodiscard]] LogId log_id() const override;
   [[nodiscard]] Epoch epoch() const override;
 

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "stele/event_store.h"
+#include "store/append_source.h"
 #include "store/validate.h"
 
 namespace stele {
@@ -53,7 +54,7 @@ class BlockBuilder {
   std::unordered_set<const Batch*> seen_;
 };
 
-class MemoryStore final : public EventStore {
+class MemoryStore final : public EventStore, public store::AppendSource {
  public:
   explicit MemoryStore(const Clock& clock)
       : clock_{clock},
@@ -133,6 +134,24 @@ class MemoryStore final : public EventStore {
     Appended out = found->second;
     out.replayed = true;
     return out;
+  }
+
+  Result<AppendPage> read_appends(Position after, std::size_t limit) const override {
+    if (auto good = store::check_read_all({}, limit); !good) return std::unexpected{good.error()};
+    const std::lock_guard lock{mutex_};
+    AppendPage page;
+    page.log_end = end_unlocked();
+    BlockBuilder block;
+    for (std::uint64_t at = number(after); at < entries_.size(); ++at) {
+      const AppendId& id = entries_[at].batch->events[entries_[at].index].append_id;
+      if (page.appends.empty() || page.appends.back().answer.id != id) {
+        if (block.size() >= limit) break;
+        page.appends.push_back(record_unlocked(id));
+      }
+      block.add(entries_[at]);
+    }
+    page.events = block.finish();
+    return page;
   }
 
   LogId log_id() const override { return log_id_; }
@@ -237,6 +256,10 @@ class MemoryStore final : public EventStore {
     }
     if (events == 0) return out;
     appends_.emplace(out.id, out);
+    if (std::ranges::any_of(request.streams, [](const auto& one) { return one.events.empty(); })) {
+      std::vector<std::string>& names = names_[out.id];
+      for (const StreamAppend& stream : request.streams) names.emplace_back(stream.stream);
+    }
     grown_.notify_all();
     return out;
   }
@@ -295,6 +318,12 @@ class MemoryStore final : public EventStore {
     found->second.push_back(position);
   }
 
+  AppendRecord record_unlocked(const AppendId& id) const {
+    const auto names = names_.find(id);
+    return {.answer = appends_.at(id),
+            .streams = names == names_.end() ? std::vector<std::string>{} : names->second};
+  }
+
   Position end_unlocked() const { return Position{entries_.size()}; }
   const Entry& entry_unlocked(Position position) const { return entries_[number(position) - 1]; }
 
@@ -316,6 +345,8 @@ class MemoryStore final : public EventStore {
   std::deque<Entry> entries_;
   Postings streams_, types_, tags_;
   std::unordered_map<AppendId, Appended> appends_;
+  // The streams of appends that also checked some, in the order of the request.
+  std::unordered_map<AppendId, std::vector<std::string>> names_;
   Timestamp recorded_at_{};
   std::uint64_t wakes_ = 0;
 };
