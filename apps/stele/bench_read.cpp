@@ -1,58 +1,39 @@
 #include "bench_read.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
 #include <thread>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "bench_parts.h"
-#include "drivers/sqlite/sqlite.h"
+#include "bench_read_data.h"
 #include "stele/limits.h"
+#include "store/embedded/embedded_store.h"
 
 namespace stele::bench {
 namespace {
 
-constexpr std::uint64_t stream_events = 10;           // Events of one stream.
-constexpr std::uint64_t streams_interleaved = 1'000;  // Streams that are written in turns.
-constexpr std::size_t data_size = 256;                // Bytes.
+using store::EmbeddedStore;
+
 constexpr std::uint64_t events_min = 1'000;
 constexpr std::uint64_t events_max = 100'000'000;
-constexpr std::size_t on_their_way_max = 2'000;  // Appends.
-constexpr std::uint64_t sqlite_batch = 10'000;   // Events in one transaction.
+constexpr std::uint64_t cache_mib_max = 65'536;
 constexpr int scans = 3;
+constexpr int clean_openings = 3;
 constexpr double stream_seconds = 1.5;
-constexpr auto take_timeout = std::chrono::seconds{30};
-
-// Which stream the event at `index` (from 0) belongs to, and its version there. Streams are written
-// in turns, `streams_interleaved` at a time.
-struct Place {
-  std::uint64_t stream = 0;
-  std::uint64_t version = 0;
-};
-
-class Layout {
- public:
-  explicit Layout(std::uint64_t events) {
-    const std::uint64_t wanted = (events + stream_events - 1) / stream_events;
-    at_once_ = std::min(wanted, streams_interleaved);
-    streams_ = (wanted + at_once_ - 1) / at_once_ * at_once_;
-  }
-  [[nodiscard]] std::uint64_t streams() const { return streams_; }
-  [[nodiscard]] std::uint64_t events() const { return streams_ * stream_events; }
-  [[nodiscard]] Place place(std::uint64_t index) const {
-    const std::uint64_t round = at_once_ * stream_events;
-    return {.stream = index / round * at_once_ + index % at_once_,
-            .version = index % round / at_once_ + 1};
-  }
-
- private:
-  std::uint64_t at_once_ = 0;
-  std::uint64_t streams_ = 0;
-};
-
-std::string stream_name(std::uint64_t stream) { return "bench-" + std::to_string(stream); }
+constexpr double mebibyte = 1'024.0 * 1'024.0;
+constexpr auto seal_timeout = std::chrono::seconds{60};
+constexpr auto seal_poll = std::chrono::milliseconds{20};
 
 // The same pseudo-random order of streams for both stores.
 class Picks {
@@ -75,42 +56,6 @@ std::uint64_t touch(std::string_view bytes) {
   return sum;
 }
 
-Result<void> drain(CompletionQueue& queue, std::vector<Completion>& completions,
-                   std::size_t& on_their_way) {
-  if (queue.take(completions, take_timeout) == 0) {
-    return fail(Errc::timed_out, "An append of the benchmark was not answered in 30 s.");
-  }
-  on_their_way -= completions.size();
-  for (const Completion& completion : completions) {
-    if (!completion.outcome) return std::unexpected{completion.outcome.error()};
-  }
-  return {};
-}
-
-Result<void> fill_log(EventStore& store, const Layout& layout, const std::string& data) {
-  CompletionQueue queue;
-  std::vector<Completion> completions;
-  std::size_t on_their_way = 0;
-  const std::array<std::string_view, 1> tags{"bench:read"};
-  const NewEvent event{.type = "Measured", .data = data, .tags = tags};
-  Result<void> result;
-  for (std::uint64_t i = 0; i < layout.events() && result; ++i) {
-    const std::string name = stream_name(layout.place(i).stream);
-    const StreamAppend stream{.stream = name, .events = {&event, 1}};
-    const AppendRequest request{.streams = {&stream, 1}};
-    result = store.append_async(request, queue, i);
-    on_their_way += result ? 1U : 0U;
-    if (result && on_their_way >= on_their_way_max) {
-      result = drain(queue, completions, on_their_way);
-    }
-  }
-  while (on_their_way > 0) {
-    auto done = drain(queue, completions, on_their_way);
-    if (!done && result) result = std::move(done);
-  }
-  return result;
-}
-
 Result<double> scan_log(const EventStore& store) {
   const auto start = Steady::now();
   std::uint64_t events = 0;
@@ -128,7 +73,7 @@ Result<double> scan_log(const EventStore& store) {
   return static_cast<double>(events) / seconds_since(start);
 }
 
-Result<double> streams_of_log(const EventStore& store, const Layout& layout) {
+Result<double> streams_of_log(const EventStore& store, const Interleaving& layout) {
   Picks picks{layout.streams()};
   const auto start = Steady::now();
   std::uint64_t events = 0;
@@ -146,41 +91,6 @@ Result<double> streams_of_log(const EventStore& store, const Layout& layout) {
   }
   if (sum == 0) return fail(Errc::internal, "The stream reads read nothing.");
   return static_cast<double>(events) / seconds_since(start);
-}
-
-Result<void> fill_sqlite(sqlite::Database& database, const Layout& layout,
-                         const std::string& data) {
-  auto done = database.execute(
-      "CREATE TABLE events (position INTEGER PRIMARY KEY, id BLOB NOT NULL, append_id BLOB NOT "
-      "NULL, stream TEXT NOT NULL, version INTEGER NOT NULL, type TEXT NOT NULL, tags TEXT NOT "
-      "NULL, metadata TEXT NOT NULL, recorded_at INTEGER NOT NULL, data BLOB NOT NULL);"
-      "CREATE UNIQUE INDEX events_stream ON events (stream, version)");
-  if (!done) return done;
-  auto insert = database.prepare("INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?)");
-  if (!insert) return std::unexpected{insert.error()};
-  std::array<char, 16> id{};
-  for (std::uint64_t i = 0; i < layout.events();) {
-    auto transaction = sqlite::Transaction::begin(database);
-    if (!transaction) return std::unexpected{transaction.error()};
-    for (std::uint64_t n = 0; n < sqlite_batch && i < layout.events(); ++n, ++i) {
-      const Place place = layout.place(i);
-      const std::string name = stream_name(place.stream);
-      const std::string_view id_bytes{id.data(), id.size()};
-      insert->bind(0, static_cast<std::int64_t>(i + 1));
-      insert->bind_blob(1, id_bytes);
-      insert->bind_blob(2, id_bytes);
-      insert->bind(3, std::string_view{name});
-      insert->bind(4, static_cast<std::int64_t>(place.version));
-      insert->bind(5, std::string_view{"Measured"});
-      insert->bind(6, std::string_view{"bench:read"});
-      insert->bind(7, std::string_view{""});
-      insert->bind(8, static_cast<std::int64_t>(i));
-      insert->bind_blob(9, data);
-      if (auto ran = insert->run(); !ran) return ran;
-    }
-    if (auto committed = transaction->commit(); !committed) return committed;
-  }
-  return {};
 }
 
 constexpr std::string_view columns =
@@ -210,7 +120,7 @@ Result<double> scan_sqlite(sqlite::Database& database) {
   return static_cast<double>(*count) / seconds_since(start);
 }
 
-Result<double> streams_of_sqlite(sqlite::Database& database, const Layout& layout) {
+Result<double> streams_of_sqlite(sqlite::Database& database, const Interleaving& layout) {
   auto rows = database.prepare("SELECT " + std::string{columns} +
                                " FROM events WHERE stream = ? ORDER BY version");
   if (!rows) return std::unexpected{rows.error()};
@@ -229,45 +139,159 @@ Result<double> streams_of_sqlite(sqlite::Database& database, const Layout& layou
   return static_cast<double>(events) / seconds_since(start);
 }
 
-Result<void> measure_log(const std::string& folder, const Layout& layout, const std::string& data,
-                         BenchReadReport& report) {
-  {
-    auto writing = open_log(folder);
-    if (!writing) return std::unexpected{writing.error()};
-    if (auto done = fill_log(*writing->store, layout, data); !done) return done;
+Result<std::unique_ptr<EmbeddedStore>> open_store(const std::string& folder,
+                                                  const BenchReadOptions& options) {
+  EmbeddedStore::Setup setup;
+  setup.data = folder;
+  setup.options.block_cache_size = options.cache_mib * 1'024 * 1'024;
+  return EmbeddedStore::open(std::move(setup));
+}
+
+// In a process of its own, which ends as a kill ends it: nothing is closed.
+int fill_and_die(const std::string& folder, const Interleaving& layout,
+                 const BenchReadOptions& options) {
+  auto store = open_store(folder, options);
+  if (!store) {
+    std::fprintf(stderr, "stele: %s\n", store.error().message.c_str());
+    return 1;
   }
+  const auto done = fill_log(**store, layout, options.payload, number((*store)->log_end()));
+  if (!done) {
+    std::fprintf(stderr, "stele: %s\n", done.error().message.c_str());
+    return 1;
+  }
+  (void)::kill(::getpid(), SIGKILL);
+  return 1;
+}
+
+Result<void> fill(const std::string& folder, const Interleaving& layout,
+                  const BenchReadOptions& options) {
+  const pid_t child = ::fork();
+  if (child < 0) return fail(Errc::unavailable, "The process that fills the log cannot be made.");
+  if (child == 0) ::_exit(fill_and_die(folder, layout, options));
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) return {};
+  return fail(Errc::unavailable, "The process that fills the log failed; see above.");
+}
+
+struct Opened {
+  std::unique_ptr<EmbeddedStore> store;
+  double ms = 0;
+};
+
+Result<Opened> timed_open(const std::string& folder, const Interleaving& layout,
+                          const BenchReadOptions& options) {
   const auto start = Steady::now();
-  auto opened = open_log(folder);
+  auto store = open_store(folder, options);
+  if (!store) return std::unexpected{store.error()};
+  const auto first = (*store)->read_stream(stream_name(layout.streams() / 2), Version{},
+                                           stream_events, Direction::forward);
+  if (!first) return std::unexpected{first.error()};
+  return Opened{.store = std::move(*store), .ms = seconds_since(start) * 1'000};
+}
+
+void wait_for_sealing(const EmbeddedStore& store) {
+  const auto until = Steady::now() + seal_timeout;
+  while (store.stats().unsealed_segments > 1 && Steady::now() < until) {
+    std::this_thread::sleep_for(seal_poll);
+  }
+}
+
+// What the system counts as this process's memory now.
+double resident_mib() {
+  std::ifstream status{"/proc/self/status"};
+  std::string line;
+  constexpr std::string_view name = "VmRSS:";
+  while (std::getline(status, line)) {
+    if (!line.starts_with(name)) continue;
+    const std::size_t digits = line.find_first_of("0123456789");
+    double kib = 0;
+    if (digits == std::string::npos) break;
+    std::from_chars(line.data() + digits, line.data() + line.size(), kib);
+    return kib / 1'024;
+  }
+  return 0;
+}
+
+// Segments that have an index beside them are sealed.
+void measure_files(const std::string& folder, std::uint64_t events, BenchReadReport& report) {
+  std::error_code error;
+  double size = 0;
+  std::uint64_t first_open = 1;
+  for (const auto& entry : std::filesystem::directory_iterator{folder + "/log", error}) {
+    std::filesystem::path index = entry.path();
+    if (index.extension() != ".seg") continue;
+    const std::string name = index.stem().string();
+    if (std::filesystem::exists(index.replace_extension(".idx"))) {
+      size += static_cast<double>(entry.file_size() + std::filesystem::file_size(index));
+    } else {
+      std::uint64_t first = 0;
+      std::from_chars(name.data(), name.data() + name.size(), first);
+      first_open = first_open == 1 ? first : std::min(first_open, first);
+    }
+  }
+  report.unsealed_events = static_cast<double>(events - (first_open - 1));
+  const auto sealed = static_cast<double>((first_open - 1) * event_data_size);
+  report.stored_ratio = sealed > 0 ? size / sealed : 0;
+}
+
+Result<void> measure_openings(const std::string& folder, const Interleaving& layout,
+                              const BenchReadOptions& options, BenchReadReport& report) {
+  auto killed = timed_open(folder, layout, options);
+  if (!killed) return std::unexpected{killed.error()};
+  report.open_after_kill_ms = killed->ms;
+  wait_for_sealing(*killed->store);
+  killed->store.reset();
+  std::array<double, clean_openings> times{};
+  for (double& ms : times) {
+    const auto opened = timed_open(folder, layout, options);
+    if (!opened) return std::unexpected{opened.error()};
+    ms = opened->ms;
+    if (report.resident_open_mib == 0) report.resident_open_mib = resident_mib();
+  }
+  std::ranges::sort(times);
+  report.open_ms = times[times.size() / 2];
+  return {};
+}
+
+Result<void> measure_log(const std::string& folder, const Interleaving& layout,
+                         const BenchReadOptions& options, BenchReadReport& report) {
+  if (auto done = fill(folder, layout, options); !done) return done;
+  if (auto done = measure_openings(folder, layout, options, report); !done) return done;
+  auto opened = timed_open(folder, layout, options);
   if (!opened) return std::unexpected{opened.error()};
   const EventStore& store = *opened->store;
-  const auto first = store.read_stream(stream_name(layout.streams() / 2), Version{}, stream_events,
-                                       Direction::forward);
-  if (!first) return std::unexpected{first.error()};
-  report.open_ms = seconds_since(start) * 1'000;
   for (int i = 0; i < scans; ++i) {
     const auto rate = scan_log(store);
     if (!rate) return std::unexpected{rate.error()};
     report.scan_events_per_second = std::max(report.scan_events_per_second, *rate);
   }
+  const auto warm = streams_of_log(store, layout);  // What it reads is in memory for the next.
+  if (!warm) return std::unexpected{warm.error()};
   const auto rate = streams_of_log(store, layout);
   if (!rate) return std::unexpected{rate.error()};
   report.stream_events_per_second = *rate;
+  report.resident_read_mib = resident_mib();
+  measure_files(folder, layout.events(), report);
   return {};
 }
 
-Result<void> measure_sqlite(const std::string& path, const Layout& layout, const std::string& data,
-                            BenchReadReport& report) {
+Result<void> measure_sqlite(const std::string& path, const Interleaving& layout,
+                            const BenchReadOptions& bench, BenchReadReport& report) {
   sqlite::Options options;
   options.synchronous = sqlite::Synchronous::off;  // Only reading is measured.
-  options.cache_kib = 512 * 1'024;                 // All of it in memory, as the log has it.
+  options.cache_kib = static_cast<int>(bench.cache_mib) * 1'024;
   auto database = sqlite::Database::open(path, options);
   if (!database) return std::unexpected{database.error()};
-  if (auto done = fill_sqlite(**database, layout, data); !done) return done;
+  if (auto done = fill_sqlite(**database, layout, bench.payload); !done) return done;
   for (int i = 0; i < scans; ++i) {
     const auto rate = scan_sqlite(**database);
     if (!rate) return std::unexpected{rate.error()};
     report.sqlite_scan_events_per_second = std::max(report.sqlite_scan_events_per_second, *rate);
   }
+  const auto warm = streams_of_sqlite(**database, layout);
+  if (!warm) return std::unexpected{warm.error()};
   const auto rate = streams_of_sqlite(**database, layout);
   if (!rate) return std::unexpected{rate.error()};
   report.sqlite_stream_events_per_second = *rate;
@@ -281,15 +305,19 @@ Result<BenchReadReport> bench_read(const BenchReadOptions& options) {
     return fail(Errc::invalid, "--events must be " + std::to_string(events_min) + " to " +
                                    std::to_string(events_max) + ".");
   }
+  if (options.cache_mib < 1 || options.cache_mib > cache_mib_max) {
+    return fail(Errc::invalid, "--cache-mib must be 1 to " + std::to_string(cache_mib_max) + ".");
+  }
   auto folder = WorkFolder::make(options.data);
   if (!folder) return std::unexpected{folder.error()};
-  const Layout layout{options.events};
-  const std::string data = payload(data_size, 1);
+  const Interleaving layout{options.events};
   BenchReadReport report;
-  auto done = measure_log(folder->path() + "/log", layout, data, report);
+  auto done = measure_log(folder->path() + "/log", layout, options, report);
   if (!done) return std::unexpected{done.error()};
-  done = measure_sqlite(folder->path() + "/events.sqlite", layout, data, report);
-  if (!done) return std::unexpected{done.error()};
+  if (options.sqlite) {
+    done = measure_sqlite(folder->path() + "/events.sqlite", layout, options, report);
+    if (!done) return std::unexpected{done.error()};
+  }
   return report;
 }
 

@@ -51,7 +51,16 @@ int run_verb(const bench::BenchReadOptions& options, const Output& output) {
   Figures figures;
   figures.add("scanEventsPerSecond", report->scan_events_per_second);
   figures.add("streamEventsPerSecond", report->stream_events_per_second);
+  figures.add("openAfterKillMs", report->open_after_kill_ms);
   figures.add("openMs", report->open_ms);
+  figures.add("residentOpenMib", report->resident_open_mib);
+  figures.add("residentReadMib", report->resident_read_mib);
+  figures.add("storedRatio", report->stored_ratio);
+  figures.add("unsealedEvents", report->unsealed_events);
+  if (!options.sqlite) {
+    figures.show(output);
+    return service::exit_done;
+  }
   figures.add("sqliteScanEventsPerSecond", report->sqlite_scan_events_per_second);
   figures.add("sqliteStreamEventsPerSecond", report->sqlite_stream_events_per_second);
   figures.show(output);

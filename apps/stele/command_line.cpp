@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -209,7 +210,15 @@ class Grammar {
     }
     auto [app, options] = verb<bench::BenchReadOptions>(*bench, "read", "Reads, beside SQLite");
     app->add_option("--events", options.events, "Events to read")->capture_default_str();
-    app->add_option("--data", options.data, "The folder (default: a new one, then removed)");
+    app->add_option("--data", options.data, "The folder, kept (default: a new one, then removed)");
+    app->add_option("--cache-mib", options.cache_mib, "Memory of the log's and SQLite's caches")
+        ->capture_default_str();
+    const std::map<std::string, bench::ReadPayload> payloads{
+        {"json", bench::ReadPayload::json}, {"random", bench::ReadPayload::random}};
+    app->add_option("--payload", options.payload, "json or random (default: json)")
+        ->transform(CLI::CheckedTransformer(payloads))
+        ->default_str("json");
+    app->add_flag("!--no-sqlite", options.sqlite, "Measure the log alone");
   }
 
   /// What `verb` does when the line names it, for verbs that check more first.
