@@ -61,8 +61,12 @@ class JsonWriter {
   void string(std::string_view text);          ///< Fails if not UTF-8.
   void time(Timestamp value);                  ///< RFC 3339, UTC, six decimals.
   void money(const Money& value);              ///< Its text; fails if not `ok()`.
+  void amount(const Amount& value);            ///< Its text; see `set_canonical_amounts`.
   void currency(Currency value);               ///< Its code, or null.
   void raw(std::string_view json);             ///< A JSON value that is known to be valid.
+
+  /// Has amounts written so that every spelling of one number gives the same text: for digests.
+  void set_canonical_amounts() noexcept { canonical_amounts_ = true; }
 
   [[nodiscard]] bool failed() const noexcept { return failed_; }
   /// The first failure. What was written before is of no use.
@@ -84,6 +88,7 @@ class JsonWriter {
   Naming naming_;
   bool comma_ = false;
   bool failed_ = false;
+  bool canonical_amounts_ = false;
   Currency currency_;
   std::string key_;  // Of the value being written; for errors.
   MappingError error_;

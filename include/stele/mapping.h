@@ -162,7 +162,7 @@ void write_value(JsonWriter& writer, const T& value) {
   } else if constexpr (std::is_same_v<T, Money>) {
     writer.money(value);
   } else if constexpr (std::is_same_v<T, Amount>) {
-    writer.string(value.text());
+    writer.amount(value);
   } else if constexpr (std::is_same_v<T, Currency>) {
     writer.currency(value);
   } else if constexpr (std::is_same_v<T, Timestamp>) {

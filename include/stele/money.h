@@ -143,6 +143,9 @@ class Amount {
   /// zeros), or beyond 64 bits of minor units.
   [[nodiscard]] std::expected<Money, MoneyError> in(Currency currency) const;
 
+  /// The same for every spelling of one number: without zeros that do not count, "1.5" for "01.50".
+  [[nodiscard]] std::string canonical() const;
+
   /// Equal as text: "1" and "1.0" differ.
   friend bool operator==(const Amount&, const Amount&) = default;
 

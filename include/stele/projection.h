@@ -10,6 +10,7 @@
 //     using Events = stele::Events<AccountCreated, MoneyDeposited>;
 //     using Row = AccountRow;  // Described: its columns and their defaults.
 //     static constexpr stele::Index indexes[] = {{"owner_name"}};  // If any.
+//     static constexpr stele::FullText full_text = {{"owner_name"}};  // If words are to be found.
 //     static void apply(Row& row, const AccountCreated& e, const stele::At& at);
 //     static void apply(Row& row, const MoneyDeposited& e, const stele::At& at);
 //   };
@@ -97,6 +98,8 @@ struct ProjectionSpec {
   Filter filter;  ///< Which events it is told.
   std::vector<Column> columns;
   std::vector<std::vector<std::string>> indexes;
+  std::vector<std::string> full_text = {};  ///< Columns whose words are found; empty: none.
+  std::string full_text_within = {};        ///< As `FullText::within`.
   bool keyed_by_stream = false;  ///< `row_version` is then the version of the row's own stream.
   std::string category;          ///< Its rows' streams are this and the key; empty: any.
 };
@@ -185,6 +188,7 @@ struct ProjectionTable {
   int generation = 1;
   std::string_view category;  // Empty: any.
   std::span<const Index> indexes;
+  FullText full_text;
   const RowTable* row = nullptr;
 };
 
@@ -213,6 +217,7 @@ constexpr ProjectionTable make_projection_table() {
   table.generation = P::generation;
   if constexpr (requires { P::category; }) table.category = P::category;
   if constexpr (requires { P::indexes; }) table.indexes = P::indexes;
+  if constexpr (requires { P::full_text; }) table.full_text = P::full_text;
   table.row = &row_table<typename P::Row>;
   return table;
 }

@@ -35,6 +35,9 @@ namespace stele {
 inline constexpr std::size_t select_limit_default = 50;
 inline constexpr std::size_t select_limit_max = 1'000;
 inline constexpr std::size_t select_conditions_max = 16;
+inline constexpr std::size_t where_values_max = 1'000;  ///< Of one condition with `one_of`.
+inline constexpr std::size_t search_size_max = 256;     ///< Bytes of `Select::search`.
+inline constexpr std::size_t search_words_max = 16;     ///< Words and phrases of it.
 
 /// A value to compare a column with. Money counts in minor units; compare the currency apart.
 class Value {
@@ -58,14 +61,23 @@ class Value {
   std::variant<std::monostate, std::int64_t, double, std::string> value_;
 };
 
-enum class Compare : std::uint8_t { equal, not_equal, less, less_equal, greater, greater_equal };
+enum class Compare : std::uint8_t {
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  one_of,  ///< Equal to one of `Where::values`; none of them: no row.
+};
 
 /// Holds for rows whose `column` (also `row_key`, `row_version`, `row_position`) compares so. An
 /// empty `Value` with `equal` or `not_equal` asks for NULL or its opposite.
 struct Where {
   std::string column;
   Compare compare = Compare::equal;
-  Value value;
+  Value value = {};
+  std::vector<Value> values = {};  ///< For `one_of`: texts or whole numbers, `where_values_max`.
 };
 
 /// Which rows, in which order. `row_key` is the last thing they are ordered by, so that the order
@@ -76,6 +88,12 @@ struct Select {
   bool descending = false;
   std::size_t limit = select_limit_default;  ///< 1 to `select_limit_max`.
   std::string cursor = {};                   ///< `next` of the page before; empty: from the start.
+  /// Words that a row must hold, all of them, in the columns of its projection's `full_text`; empty:
+  /// any row. `"two words"` in quotes stand together in that order; `rent*` is the beginning of a
+  /// word. Case and accents do not count. Every other character is text, so no search is wrong,
+  /// but one without a letter or digit, one that is too long, or one of a projection without
+  /// `full_text`: `invalid`.
+  std::string search = {};
 };
 
 /// What to add up, and by what to group.

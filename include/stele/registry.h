@@ -43,6 +43,28 @@ class Upcasters {
   /// renamed on the way. Errors: `invalid` if that step exists already.
   Result<void> add(std::string type, std::uint16_t version, Upcast step, std::string new_type = {});
 
+  /// The same between two described types, each recorded under its name and `schema_version`:
+  /// `add(+[](const DepositedV1& old) { return Deposited{...}; })`. Errors: also `invalid` if the
+  /// newer one's version is not one more.
+  template <Described Old, Described New>
+  Result<void> add(New (*step)(const Old&)) {
+    static_assert(schema_version_of<New>() == schema_version_of<Old>() + 1,
+                  "An upcaster leads from one schema version to the next.");
+    return add(
+        std::string{type_name<Old>()}, schema_version_of<Old>(),
+        [step](std::string_view data) -> Result<std::string> {
+          auto old = from_json<Old>(data, stored_mapping);
+          if (!old) return fail(Errc::corrupt, old.error().pointer + ": " + old.error().message);
+          auto text = to_json(step(*old));
+          if (!text) return fail(Errc::corrupt, text.error().message);
+          return std::move(*text);
+        },
+        type_name<Old>() == type_name<New>() ? std::string{} : std::string{type_name<New>()});
+  }
+
+  /// The names under which events of `type` were recorded before, if it was renamed; in no order.
+  [[nodiscard]] std::vector<std::string> former_names(std::string_view type) const;
+
   /// `event` in its newest form. What changed lives in `buffer`, which must outlive the view.
   /// Errors: `corrupt` if a step fails; the message names type, version and position.
   [[nodiscard]] Result<EventView> apply(const EventView& event, std::string& buffer) const;

@@ -80,6 +80,16 @@ struct Index {
   std::array<std::string_view, 4> columns{};
 };
 
+/// Text columns whose words a sink must find: `static constexpr FullText full_text =
+/// {.columns = {"description", "reference"}, .within = "account_id"};` in a projection. Up to four;
+/// unused ones are empty.
+struct FullText {
+  std::array<std::string_view, 4> columns{};
+  /// The text column by which searches are usually narrowed (`Select::where` with `equal`): they
+  /// then cost what that part holds, not what the whole table holds. Empty: none.
+  std::string_view within{};
+};
+
 /// A row that a sink gave back.
 struct StoredRow {
   Version version{};

@@ -25,6 +25,7 @@
 #include "stele/event_store.h"
 #include "stele/projection.h"
 #include "stele/read_model.h"
+#include "stele/registry.h"
 #include "stele/time.h"
 
 namespace stele {
@@ -118,6 +119,18 @@ class Service {
     return *this;
   }
 
+  /// Adds the step that brings events of an older schema version to the next: deciders, projections
+  /// and `upcasters` then only meet the newest form. `/v1/events` gives events as they were stored.
+  /// A second step for one version is a fault, told by `start`.
+  ///
+  ///   service.upcast(+[](const DepositedV1& old) { return Deposited{.amount = old.sum}; });
+  template <Described Old, Described New>
+  Service& upcast(New (*step)(const Old&)) {
+    return keep_upcast(edit_upcasters().add(step));
+  }
+  /// The same on the stored JSON; `new_type` if the type is renamed on the way.
+  Service& upcast(std::string type, std::uint16_t version, Upcast step, std::string new_type = {});
+
   /// Sends command `C`, read from a JSON body, to the stream that the route's parameter names.
   /// Answers `{id, version, position, token}`; a rejection as a problem. If `C` has a member
   /// `std::optional<Timestamp> occurred_at`, it becomes the event's. The decider must be added
@@ -165,6 +178,9 @@ class Service {
   [[nodiscard]] observe::Metrics& metrics();
   [[nodiscard]] observe::Logger& logger();
   [[nodiscard]] const Clock& clock() const;
+  /// For handlers that read events from the store themselves: `upcasters().apply(event, buffer)`
+  /// before decoding.
+  [[nodiscard]] const Upcasters& upcasters() const;
   /// For handlers: valid between `start` and the destructor.
   [[nodiscard]] EventStore& store();
   [[nodiscard]] decide::CommandProcessor& processor();
@@ -186,6 +202,8 @@ class Service {
  private:
   using OccurredAt = std::optional<Timestamp> (*)(const void* body);
 
+  [[nodiscard]] Upcasters& edit_upcasters();
+  Service& keep_upcast(const Result<void>& added);
   void add_decider(const detail::DeciderTable& table);
   void add_projection(std::unique_ptr<Projection> projection);
   void add_command(std::string_view route, const void* command, CommandRoute options,

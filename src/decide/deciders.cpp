@@ -25,10 +25,15 @@ std::string canonical(const CommandCall& call) {
   out.reserve(256);
   put(out, call.decider->category);
   put(out, call.command->name);
+  // By meaning, not by spelling: "1.0" and "1.00" are one amount. A value that has no JSON (a sum
+  // that overflowed) keeps what was written up to there; the command itself cannot have been read
+  // from JSON, so no client can hold its digest.
   std::string body;
-  // A value that has no JSON (a sum that overflowed) keeps what was written up to there; the
-  // command itself cannot have been read from JSON, so no client can hold its digest.
-  static_cast<void>(call.command->write(body, call.body.get()));
+  JsonWriter writer{body};
+  writer.set_canonical_amounts();
+  writer.begin_object();
+  call.command->type->write(writer, call.body.get());
+  writer.end_object();
   put(out, body);
   return out;
 }

@@ -176,6 +176,10 @@ void JsonWriter::money(const Money& value) {
   out_ += '"';
 }
 
+void JsonWriter::amount(const Amount& value) {
+  string(canonical_amounts_ ? value.canonical() : value.text());
+}
+
 void JsonWriter::currency(Currency value) {
   if (value.is_none()) return null();
   if (!currency_.is_none() && value != currency_) {

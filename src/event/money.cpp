@@ -66,6 +66,18 @@ std::optional<Amount> Amount::parse(std::string_view text) {
   return amount;
 }
 
+std::string Amount::canonical() const {
+  std::string_view rest = text_;
+  const bool negative = rest.starts_with('-');
+  if (negative) rest.remove_prefix(1);
+  if (rest.contains('.')) {
+    while (rest.ends_with('0')) rest.remove_suffix(1);
+    if (rest.ends_with('.')) rest.remove_suffix(1);
+  }
+  while (rest.size() > 1 && rest[0] == '0' && rest[1] != '.') rest.remove_prefix(1);
+  return negative && rest != "0" ? "-" + std::string{rest} : std::string{rest};
+}
+
 std::expected<Money, MoneyError> Amount::in(Currency currency) const {
   std::string_view rest = text_;
   const bool negative = rest.starts_with('-');

@@ -123,6 +123,21 @@ TEST(Amount, TakesDecimalsAndNothingElse) {
   }
 }
 
+TEST(Amount, HasOneCanonicalSpelling) {
+  for (const auto& [text, canonical] : std::map<std::string, std::string>{{"1.50", "1.5"},
+                                                                          {"1.0", "1"},
+                                                                          {"01.00", "1"},
+                                                                          {"100", "100"},
+                                                                          {"10.010", "10.01"},
+                                                                          {"0.10", "0.1"},
+                                                                          {"00.1", "0.1"},
+                                                                          {"0", "0"},
+                                                                          {"-0.00", "0"},
+                                                                          {"-1.10", "-1.1"}}) {
+    EXPECT_EQ(Amount::parse(text).value().canonical(), canonical) << text;
+  }
+}
+
 TEST(Amount, BecomesMoneyOnceTheCurrencyIsKnown) {
   EXPECT_EQ(amount("12.3", "USD").value().minor_units(), 1230);
   EXPECT_EQ(amount("12", "USD").value().minor_units(), 1200);

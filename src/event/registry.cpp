@@ -1,5 +1,7 @@
 #include "stele/registry.h"
 
+#include <algorithm>
+
 namespace stele {
 
 Result<void> Upcasters::add(std::string type, std::uint16_t version, Upcast step,
@@ -35,6 +37,23 @@ Result<EventView> Upcasters::apply(const EventView& event, std::string& buffer) 
     ++newest.schema_version;
   }
   return newest;
+}
+
+std::vector<std::string> Upcasters::former_names(std::string_view type) const {
+  std::vector<std::string> names;
+  std::vector<std::string> ahead{std::string{type}};  // Names whose own former ones are not known.
+  while (!ahead.empty()) {
+    const std::string name = std::move(ahead.back());
+    ahead.pop_back();
+    for (const auto& [from, step] : steps_) {
+      if (step.new_type != name || from.first == type || std::ranges::count(names, from.first) > 0) {
+        continue;
+      }
+      names.push_back(from.first);
+      ahead.push_back(from.first);
+    }
+  }
+  return names;
 }
 
 Result<void> TypeRegistry::add(EventType type) {

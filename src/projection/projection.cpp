@@ -18,7 +18,28 @@ bool is_plain_name(std::string_view name) {
 }
 
 bool is_kept_by_engine(std::string_view column) {
-  return column == "row_key" || column == "row_version" || column == "row_position";
+  return column == "row_id" || column == "row_key" || column == "row_version" ||
+         column == "row_position";
+}
+
+// What is searched must be text, each column named once.
+Result<void> check_full_text(const ProjectionSpec& spec) {
+  std::vector<std::string> names = spec.full_text;
+  if (!spec.full_text_within.empty()) names.push_back(spec.full_text_within);
+  for (const std::string& name : names) {
+    const auto column = std::ranges::find(spec.columns, name, &Column::name);
+    if (column != spec.columns.end() && column->type == ColumnType::text &&
+        std::ranges::count(names, name) == 1) {
+      continue;
+    }
+    return fail(Errc::invalid, "Projection \"" + spec.name + "\" has full text over \"" + name +
+                                   "\", which stands there twice or is none of its text columns.");
+  }
+  if (spec.full_text.empty() && !spec.full_text_within.empty()) {
+    return fail(Errc::invalid, "Projection \"" + spec.name +
+                                   "\" has full text within a column, but over none. Name some.");
+  }
+  return {};
 }
 
 }  // namespace
@@ -72,7 +93,7 @@ Result<void> check_spec(const ProjectionSpec& spec) {
       return fail(Errc::invalid, std::move(message));
     }
   }
-  return {};
+  return check_full_text(spec);
 }
 
 }  // namespace stele

@@ -53,6 +53,10 @@ ProjectionSpec spec_of(const detail::ProjectionTable& table, std::vector<std::st
       if (!column.empty()) columns.emplace_back(column);
     }
   }
+  for (const std::string_view column : table.full_text.columns) {
+    if (!column.empty()) spec.full_text.emplace_back(column);
+  }
+  spec.full_text_within = table.full_text.within;
   return spec;
 }
 

@@ -65,8 +65,13 @@ std::uint64_t hash_of_query(std::string_view name, const Select& select) {
   for (const Where& where : select.where) {
     text += "\nw" + where.column + ' ' + static_cast<char>('0' + static_cast<int>(where.compare));
     append_value(text, where.value);
+    for (const Value& value : where.values) append_value(text, value);
   }
   for (const std::string& column : select.order_by) text += "\no" + column;
+  if (!select.search.empty()) {
+    text += "\ns";
+    append_value(text, Value{select.search});
+  }
   return hash_of(text);
 }
 

@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "projection/sqlite/cells.h"
+#include "projection/sqlite/full_text.h"
+#include "stele/json.h"
 
 namespace stele::query {
 namespace {
@@ -56,6 +58,7 @@ std::string_view sql_operator(Compare compare) {
     case Compare::greater:
       return ">";
     case Compare::greater_equal:
+    case Compare::one_of:  // Is no operator; see one_of_sql.
       break;
   }
   return ">=";
@@ -66,17 +69,46 @@ std::unexpected<Error> too_many(std::string_view what, std::size_t found, std::s
                                  "; at most " + std::to_string(limit) + " are allowed.");
 }
 
+std::unexpected<Error> wrong_type(const ProjectionSpec& spec, const Where& where) {
+  return fail(Errc::invalid, "Column \"" + where.column + "\" of read model \"" + spec.name +
+                                 "\" is compared with a value of another type.");
+}
+
+// One parameter however many values there are, so that the statement stays prepared: a JSON array.
+Result<std::string> one_of_sql(const ProjectionSpec& spec, const Column& column, const Where& where,
+                               SqlQuery& query) {
+  if (where.values.size() > where_values_max) {
+    return too_many("values in one condition", where.values.size(), where_values_max);
+  }
+  std::string json;
+  JsonWriter writer{json};
+  writer.begin_array();
+  for (const Value& value : where.values) {
+    const Cell cell = value.cell();
+    if (!fits(column.type, cell.kind()) || cell.kind() == Cell::Kind::real) {
+      return wrong_type(spec, where);
+    }
+    if (cell.kind() == Cell::Kind::text) {
+      writer.string(cell.text());
+    } else {
+      writer.raw(std::to_string(cell.integer()));
+    }
+  }
+  writer.end_array();
+  if (writer.failed()) return wrong_type(spec, where);
+  query.parameters.emplace_back(std::move(json));
+  return sql_name(where.column) + " IN (SELECT value FROM json_each(?))";
+}
+
 Result<std::string> condition_sql(const ProjectionSpec& spec, const Where& where, SqlQuery& query) {
   const auto place = column_of(spec, where.column);
   if (!place) return std::unexpected{place.error()};
   const std::string name = sql_name(where.column);
+  if (where.compare == Compare::one_of) return one_of_sql(spec, *place->column, where, query);
   const Cell cell = where.value.cell();
   if (cell.is_null() && where.compare == Compare::equal) return name + " IS NULL";
   if (cell.is_null() && where.compare == Compare::not_equal) return name + " IS NOT NULL";
-  if (!fits(place->column->type, cell.kind())) {
-    return fail(Errc::invalid, "Column \"" + where.column + "\" of read model \"" + spec.name +
-                                   "\" is compared with a value of another type.");
-  }
+  if (!fits(place->column->type, cell.kind())) return wrong_type(spec, where);
   query.parameters.push_back(where.value);
   return name + std::string{sql_operator(where.compare)} + "?";
 }
@@ -93,6 +125,22 @@ Result<std::string> where_sql(const ProjectionSpec& spec, const std::vector<Wher
     sql += (sql.empty() ? " WHERE " : " AND ") + *condition;
   }
   return sql;
+}
+
+// Adds the condition that rows hold the words of `select.search`.
+Result<void> add_search(const ProjectionSpec& spec, const Select& select, std::string& where,
+                        SqlQuery& query) {
+  std::optional<std::string> within;
+  for (const Where& each : select.where) {
+    if (each.column != spec.full_text_within || each.compare != Compare::equal) continue;
+    if (each.value.cell().kind() == Cell::Kind::text) within = each.value.cell().text();
+  }
+  auto match = projection::match_text(spec, select.search, within);
+  if (!match) return std::unexpected{std::move(match.error())};
+  where += where.empty() ? " WHERE " : " AND ";
+  where += projection::search_condition(spec);
+  query.parameters.emplace_back(std::move(*match));
+  return {};
 }
 
 // The columns that order the rows, the key last, so that no two rows are equal in it.
@@ -147,6 +195,11 @@ Result<SqlQuery> select_sql(const ProjectionSpec& spec, const Select& select,
   SqlQuery query;
   auto where = where_sql(spec, select.where, query);
   if (!where) return std::unexpected{std::move(where.error())};
+  if (!select.search.empty()) {
+    if (auto added = add_search(spec, select, *where, query); !added) {
+      return std::unexpected{std::move(added.error())};
+    }
+  }
   const auto order = order_of(spec, select, query);
   if (!order) return std::unexpected{order.error()};
   query.sql = head_sql(spec) + *where;

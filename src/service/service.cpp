@@ -51,6 +51,7 @@ struct Service::Impl {
   serve::OpenApi openapi{"Stele", "1"};
   serve::Router router;
 
+  Upcasters upcasters;
   std::vector<const detail::DeciderTable*> decider_tables;
   decide::Deciders deciders;
   struct Added {
@@ -159,7 +160,8 @@ Result<void> Service::Impl::open_store() {
 }
 
 Result<void> Service::Impl::start_engine() {
-  engine = std::make_unique<projection::Engine>(*store, *clock, *logger);
+  engine = std::make_unique<projection::Engine>(
+      *store, *clock, *logger, projection::EngineOptions{.upcasters = &upcasters});
   for (const std::string& name : projection_order) {
     Added& added = projections.find(name)->second;
     auto kept =
@@ -295,6 +297,19 @@ Service::~Service() {
   }
 }
 
+Upcasters& Service::edit_upcasters() { return impl_->upcasters; }
+
+Service& Service::keep_upcast(const Result<void>& added) {
+  if (!added) impl_->keep(added.error());
+  return *this;
+}
+
+Service& Service::upcast(std::string type, std::uint16_t version, Upcast step,
+                         std::string new_type) {
+  return keep_upcast(
+      impl_->upcasters.add(std::move(type), version, std::move(step), std::move(new_type)));
+}
+
 void Service::add_decider(const detail::DeciderTable& table) {
   if (std::ranges::count(impl_->decider_tables, &table) > 0) {
     return impl_->keep({Errc::invalid, "The decider of the category \"" +
@@ -395,6 +410,7 @@ serve::OpenApi& Service::openapi() { return impl_->openapi; }
 observe::Metrics& Service::metrics() { return impl_->metrics; }
 observe::Logger& Service::logger() { return *impl_->logger; }
 const Clock& Service::clock() const { return *impl_->clock; }
+const Upcasters& Service::upcasters() const { return impl_->upcasters; }
 EventStore& Service::store() { return *impl_->store; }
 decide::CommandProcessor& Service::processor() { return *impl_->processor; }
 projection::Engine& Service::engine() { return *impl_->engine; }
@@ -405,7 +421,10 @@ Result<void> Service::start() {
   auto started = impl_->open_store();
   if (started) {
     impl_->processor = std::make_unique<decide::CommandProcessor>(decide::ProcessorParts{
-        .store = impl_->store.get(), .clock = impl_->clock, .snapshots = impl_->snapshots.get()});
+        .store = impl_->store.get(),
+        .clock = impl_->clock,
+        .upcasters = &impl_->upcasters,
+        .snapshots = impl_->snapshots.get()});
     started = impl_->start_engine();
   }
   if (started) {

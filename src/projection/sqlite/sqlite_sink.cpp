@@ -6,6 +6,7 @@
 
 #include "drivers/sqlite/sqlite.h"
 #include "projection/sqlite/cells.h"
+#include "projection/sqlite/full_text.h"
 
 namespace stele::projection {
 namespace {
@@ -43,19 +44,20 @@ std::string schema_text(const ProjectionSpec& spec) {
     for (const std::string& column : index) text += " " + column;
     text += "\n";
   }
-  return text;
+  return text + full_text_schema(spec);
 }
 
 std::string create_sql(const ProjectionSpec& spec) {
-  std::string sql = "CREATE TABLE " + sql_name(spec.name) +
-                    "(row_key TEXT PRIMARY KEY NOT NULL, row_version INTEGER NOT NULL, "
-                    "row_position INTEGER NOT NULL";
+  std::string sql = "CREATE TABLE " + sql_name(spec.name);
+  sql += has_full_text(spec) ? "(row_id INTEGER PRIMARY KEY, row_key TEXT NOT NULL UNIQUE"
+                             : "(row_key TEXT PRIMARY KEY NOT NULL";
+  sql += ", row_version INTEGER NOT NULL, row_position INTEGER NOT NULL";
   for (const Column& column : spec.columns) {
     sql += ", " + sql_name(column.name) + " ";
     sql += sql_type(column.type);
     if (!column.nullable) sql += " NOT NULL";
   }
-  sql += ") WITHOUT ROWID;";
+  sql += has_full_text(spec) ? ");" : ") WITHOUT ROWID;";
   for (std::size_t i = 0; i < spec.indexes.size(); ++i) {
     sql += "CREATE INDEX " + sql_name(spec.name + "_" + std::to_string(i + 1)) + " ON " +
            sql_name(spec.name) + "(";
@@ -64,7 +66,7 @@ std::string create_sql(const ProjectionSpec& spec) {
     }
     sql += ");";
   }
-  return sql;
+  return sql + full_text_sql(spec);
 }
 
 std::string load_sql(const ProjectionSpec& spec) {

@@ -6,6 +6,8 @@
 //
 //   row_key TEXT PRIMARY KEY, row_version INTEGER, row_position INTEGER, ...   WITHOUT ROWID
 //
+// (with full text: see full_text.h)
+//
 // and `stele_meta(key, value)` with one entry `schema` (the columns' names and types, to find a
 // program that changed them without raising the generation) and one `checkpoint` (48 bytes: log
 // id, epoch, position, fingerprint; numbers little-endian). Rows and checkpoint are written in one
