@@ -17,7 +17,8 @@ enum class Errc : std::uint8_t {
   not_found,   ///< The thing that was named does not exist.
   id_reused,   ///< The append id was used for another request. The caller must choose another id.
   overloaded,  ///< A queue is full. Retry later; nothing was done.
-  read_only,   ///< The store takes no appends now: opened so, or its disk is full. Reads go on.
+  read_only,   ///< The store takes no appends: it was opened so, or its disk is full. Reads go on.
+  log_full,    ///< The disk of the log is full. Nothing was done; it takes appends again by itself.
   timed_out,   ///< The deadline passed before the answer was known. Nothing was promised.
   outcome_unknown,  ///< The append may or may not be stored. Ask again with the same id.
   shutting_down,    ///< The component is stopping. Nothing was done.

@@ -16,6 +16,8 @@ std::string_view to_string(Errc code) noexcept {
       return "overloaded";
     case Errc::read_only:
       return "read_only";
+    case Errc::log_full:
+      return "log_full";
     case Errc::timed_out:
       return "timed_out";
     case Errc::outcome_unknown:
@@ -39,8 +41,8 @@ std::string_view to_string(Errc code) noexcept {
 }
 
 bool Error::retryable() const noexcept {
-  return code == Errc::overloaded || code == Errc::read_only || code == Errc::timed_out ||
-         code == Errc::outcome_unknown || code == Errc::unavailable;
+  return code == Errc::overloaded || code == Errc::read_only || code == Errc::log_full ||
+         code == Errc::timed_out || code == Errc::outcome_unknown || code == Errc::unavailable;
 }
 
 }  // namespace stele

@@ -463,16 +463,16 @@ TEST_F(LogTest, TurnsReadOnlyOnAFullDiskAndComesBackByItself) {
     }
   }
   ASSERT_TRUE(error);
-  EXPECT_EQ(error->code, Errc::read_only);
+  EXPECT_EQ(error->code, Errc::log_full);
   EXPECT_TRUE(error->message.contains("The disk is full"));
   EXPECT_TRUE(log_->stats().disk_full);
-  EXPECT_EQ(append({{.stream = "a-2", .data = data}}).error().code, Errc::read_only);
+  EXPECT_EQ(append({{.stream = "a-2", .data = data}}).error().code, Errc::log_full);
   EXPECT_EQ(all().size(), stored);
   EXPECT_EQ(number(log_->stream_tip("a-1")->version), stored);
 
   open();  // It always opens.
   EXPECT_EQ(all().size(), stored);
-  EXPECT_EQ(append({{.stream = "a-2", .data = data}}).error().code, Errc::read_only);
+  EXPECT_EQ(append({{.stream = "a-2", .data = data}}).error().code, Errc::log_full);
   disk_->set_capacity(std::nullopt);
   ASSERT_TRUE(log_->tick());
   EXPECT_FALSE(log_->stats().disk_full);

@@ -318,6 +318,7 @@ bool Tail::wants_spare() const {
 void Tail::set_disk_full(std::optional<Error> error) {
   const Lock lock{mutex_};
   disk_full_ = std::move(error);
+  if (disk_full_) disk_full_->code = Errc::log_full;  // What an appender is told.
 }
 
 LogStats Tail::stats() const {

@@ -195,8 +195,9 @@ void Tail::drop_staged(Lock& lock, const Error& error) {
   groups_.clear();
   staged_size_ = 0;
   disk_full_ = error;
+  disk_full_->code = Errc::log_full;  // What an appender is told.
   room_.notify_all();
-  answer(lock, std::move(dropped), error);
+  answer(lock, std::move(dropped), disk_full_);
 }
 
 Result<void> Tail::write(Group& group) {

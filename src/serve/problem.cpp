@@ -83,6 +83,7 @@ std::string_view code_of(Errc code) noexcept {
     case Errc::id_reused:
     case Errc::overloaded:
     case Errc::read_only:
+    case Errc::log_full:
     case Errc::outcome_unknown:
     case Errc::shutting_down:
     case Errc::corrupt:
@@ -165,6 +166,10 @@ Problem problem_of(const Error& error) {
       return {"internal", "The server could not do this; its log says why."};
     case Errc::corrupt:
       return {"corrupt", "Stored bytes are damaged; the server's log says where."};
+    case Errc::log_full:
+      return {"log_full",
+              "The disk of the log is full. Nothing was done; appends go on by themselves once "
+              "there is space, and reads go on now."};
     default:
       return {code_of(error.code), error.message};
   }

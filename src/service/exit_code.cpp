@@ -18,6 +18,7 @@ int exit_code_of(Errc code) noexcept {
     case Errc::diverged:
       return exit_diverged;
     case Errc::read_only:
+    case Errc::log_full:
       return exit_read_only;
     case Errc::overloaded:
     case Errc::timed_out:
