@@ -81,6 +81,7 @@ struct Metrics::Family {
   std::string help;
   std::string kind;
   std::map<std::string, std::unique_ptr<Series>, std::less<>> series;  // By label text.
+  std::function<std::vector<Sample>()> read;  // Of a family whose members come and go.
 };
 
 Histogram::Histogram(std::span<const double> bounds)
@@ -154,6 +155,16 @@ void Metrics::counter_from(std::string_view name, std::string_view help,
   series(name, help, "counter", labels).read = std::move(read);
 }
 
+void Metrics::gauges_from(std::string_view name, std::string_view help,
+                          std::function<std::vector<Sample>()> read) {
+  assert(is_good_name(name, "gauge"));
+  const std::lock_guard lock{mutex_};
+  Family& family = families_[std::string{name}];
+  family.help = help;
+  family.kind = "gauge";
+  family.read = std::move(read);
+}
+
 std::string Metrics::text() const {
   const auto put_histogram = [](std::string& out, std::string_view name, const std::string& labels,
                                 const Histogram& histogram) {
@@ -179,6 +190,11 @@ std::string Metrics::text() const {
     out += "# HELP " + name + ' ';
     put_escaped(out, family.help, false);
     out += "\n# TYPE " + name + ' ' + family.kind + '\n';
+    if (family.read) {
+      for (const Sample& each : family.read()) {
+        put_sample(out, name, "", label_text(each.labels), each.value);
+      }
+    }
     for (const auto& [labels, entry] : family.series) {
       if (entry->read) {
         put_sample(out, name, "", labels, entry->read());

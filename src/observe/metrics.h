@@ -66,6 +66,12 @@ class Histogram {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
+/// One value of a family.
+struct Sample {
+  Labels labels;
+  double value = 0;
+};
+
 /// The registry. Thread-safe. What it hands out lives as long as it does; asking again for the
 /// same name and labels gives the same object. A name has one kind and one help text: the first
 /// given stays. Names are the program's own, not input: a wrong one is a bug and is asserted.
@@ -87,6 +93,10 @@ class Metrics {
                   const Labels& labels = {});
   void counter_from(std::string_view name, std::string_view help, std::function<double()> read,
                     const Labels& labels = {});
+
+  /// A family whose members come and go: `read` gives all of them, as `gauge_from`'s gives one.
+  void gauges_from(std::string_view name, std::string_view help,
+                   std::function<std::vector<Sample>()> read);
 
   /// Everything, as text; families in the order of their names.
   [[nodiscard]] std::string text() const;

@@ -64,6 +64,19 @@ TEST(JsonLinesLogger, DropsRecordsBelowItsLevel) {
 
 TEST(NullLogger, IsNeverEnabled) { EXPECT_FALSE(null_logger().enabled(Level::error)); }
 
+TEST(Metrics, AsksAFamilyForTheMembersOfTheMoment) {
+  Metrics metrics;
+  std::vector<Sample> now = {{.labels = {{"consumer", "a"}}, .value = 1}};
+  metrics.gauges_from("stele_lag_events", "Lag.", [&now] { return now; });
+  EXPECT_TRUE(metrics.text().contains("gauge\nstele_lag_events{consumer=\"a\"} 1\n"));
+
+  now = {{.labels = {{"consumer", "b"}}, .value = 2}, {.labels = {{"consumer", "c"}}, .value = 3}};
+
+  EXPECT_TRUE(
+      metrics.text().ends_with("gauge\nstele_lag_events{consumer=\"b\"} 2\n"
+                               "stele_lag_events{consumer=\"c\"} 3\n"));
+}
+
 TEST(Metrics, ShowsEveryKindAsPrometheusReadsIt) {
   Metrics metrics;
   metrics.counter("stele_appends_total", "Appends.", {{"outcome", "a\"b"}}).add(3);

@@ -104,6 +104,19 @@ std::string_view Request::media_type() const noexcept {
   return take_part(value, ';');
 }
 
+std::string_view Request::media_parameter(std::string_view name) const noexcept {
+  std::string_view parameters = header("Content-Type").value_or("");
+  take_part(parameters, ';');
+  while (!parameters.empty()) {
+    std::string_view value = take_part(parameters, ';');
+    if (!same_token(take_part(value, '='), name)) continue;
+    value = trim(value);
+    const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
+    return quoted ? value.substr(1, value.size() - 2) : value;
+  }
+  return {};
+}
+
 std::string_view Request::traceparent() const noexcept {
   const std::string_view value = header("traceparent").value_or("");
   const bool shaped = value.size() == 55 && value[2] == '-' && value[35] == '-' && value[52] == '-';

@@ -21,6 +21,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -41,6 +42,13 @@ struct NameValue {
   std::string_view value;
 };
 
+/// A connection, for those who must know whether it is still there. Thread-safe.
+struct ConnectionLife {
+  explicit ConnectionLife(std::uint64_t name) : number{name} {}
+  const std::uint64_t number;      ///< Of this process's connections, from 1.
+  std::atomic<bool> ended{false};  ///< No further request can come.
+};
+
 /// A request that was read whole and is well-formed. Its views live until the last of its
 /// `Responder` and its answer is gone; a handler that keeps them must keep the `Responder`.
 struct Request {
@@ -56,6 +64,7 @@ struct Request {
   std::string_view body;
   Clock::time_point received;  ///< When its last byte had come.
   Clock::time_point deadline;  ///< `Stele-Timeout` (default 10 s, at most 60 s), plus `wait`.
+  std::shared_ptr<const ConnectionLife> connection = nullptr;  ///< That it came on.
 
   /// The first header of that name (any case).
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const noexcept;
@@ -66,6 +75,8 @@ struct Request {
   /// The media type of `Content-Type` without parameters; empty if there is none. Compare with
   /// `same_token`.
   [[nodiscard]] std::string_view media_type() const noexcept;
+  /// A parameter of `Content-Type`, such as "charset", without quotes; empty if there is none.
+  [[nodiscard]] std::string_view media_parameter(std::string_view name) const noexcept;
   /// A well-formed W3C `traceparent`, or empty.
   [[nodiscard]] std::string_view traceparent() const noexcept;
   /// The 32 hex digits of `traceparent`, or empty.

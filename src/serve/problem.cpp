@@ -25,6 +25,7 @@ constexpr std::array kinds = {
     ProblemKind{"version_conflict", 409, "A stream is not at the expected version"},
     ProblemKind{"condition_failed", 409, "An event matches the condition"},
     ProblemKind{"account_exists", 409, "The account exists already"},
+    ProblemKind{"consumer_exists", 409, "The consumer exists with another definition"},
     ProblemKind{"consumer_busy", 409, "Another reader holds the consumer"},
     ProblemKind{"cursor_foreign", 409, "The cursor belongs to another reading"},
     ProblemKind{"diverged", 409, "The place belongs to another history of the log"},
@@ -179,6 +180,24 @@ Problem malformed(std::string detail, std::string_view pointer) {
   Problem problem{"malformed", std::move(detail)};
   if (!pointer.empty()) problem.with("pointer", pointer);
   return problem;
+}
+
+std::optional<Response> coding_problem(const Request& request) {
+  if (request.body.empty()) return std::nullopt;
+  const std::string_view coding = request.header("Content-Encoding").value_or("identity");
+  if (!same_token(coding, "identity")) {
+    Response response = Problem{"media_type", "The body's Content-Encoding is \"" +
+                                                  std::string{coding.substr(0, 64)} +
+                                                  "\"; send it as it is, without compression."};
+    return std::move(response).with("Accept-Encoding", "identity");
+  }
+  const std::string_view charset = request.media_parameter("charset");
+  if (charset.empty() || same_token(charset, "utf-8") || same_token(charset, "utf8") ||
+      same_token(charset, "us-ascii")) {
+    return std::nullopt;
+  }
+  return Problem{"media_type", "The body's charset is \"" + std::string{charset.substr(0, 64)} +
+                                   "\"; send UTF-8, and leave the charset out or say utf-8."};
 }
 
 Problem media_type_problem(const Request& request,

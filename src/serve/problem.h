@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -66,6 +67,10 @@ class Problem {
 
 /// `malformed` with the place of the fault: a JSON pointer, or "?name" of a query parameter.
 [[nodiscard]] Problem malformed(std::string detail, std::string_view pointer = {});
+
+/// 415 for a body that is compressed, or in another character set than UTF-8: this server decodes
+/// neither. None if the body is as it should be, or if there is none.
+[[nodiscard]] std::optional<Response> coding_problem(const Request& request);
 
 /// 415 and 406, naming what would do.
 [[nodiscard]] Problem media_type_problem(const Request& request,

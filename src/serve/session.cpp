@@ -78,6 +78,7 @@ void run_handler(const std::shared_ptr<Exchange>& exchange, observe::Logger& log
 Session::Session(Loop& loop, asio::ip::tcp::socket socket)
     : loop_{loop},
       context_{loop.context},
+      life_{std::make_shared<ConnectionLife>(++loop.context.connections_named)},
       socket_{std::move(socket)},
       reader_{{.header_size_max = loop.context.options.header_size_max,
                .body_size_max = loop.context.options.body_size_max}} {
@@ -125,6 +126,7 @@ void Session::on_read(std::size_t size) {
 /// those who wait see `cancelled`.
 void Session::on_end() {
   peer_ended_ = true;
+  life_->ended = true;
   if (draining_ || queue_.empty() || streaming_) return close();
   for (const auto& exchange : queue_) exchange->cancel();
 }
@@ -178,6 +180,7 @@ void Session::take_request(Clock::time_point now) {
   const std::shared_ptr<Exchange> exchange = std::exchange(spare_, nullptr);
   phase_since_ = now;
   exchange->connection = this;
+  exchange->request.connection = life_;
   exchange->request.received = now;
   exchange->request.deadline = now + context_.options.request_timeout;
   if (!exchange->keep_alive) no_more_ = true;
@@ -198,6 +201,7 @@ void Session::dispatch(const std::shared_ptr<Exchange>& exchange) {
     return exchange->answer(std::move(*answer));
   }
   exchange->route = std::get<const Route*>(found);
+  if (auto wrong = coding_problem(exchange->request)) return exchange->answer(std::move(*wrong));
   if (!exchange->route->on_worker) return run_handler(exchange, context_.logger);
   const bool taken = context_.workers.try_post(
       [exchange, &logger = context_.logger] { run_handler(exchange, logger); });
@@ -264,6 +268,7 @@ void Session::stop() {
 void Session::close() {
   if (closed_) return;
   closed_ = true;
+  life_->ended = true;
   boost::system::error_code ignored;
   (void)socket_.close(ignored);
   for (const auto& exchange : queue_) {

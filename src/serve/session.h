@@ -49,6 +49,7 @@ struct ServerContext {
   observe::Logger& logger;
   Workers workers;
   std::atomic<std::size_t> connections{0};
+  std::atomic<std::uint64_t> connections_named{0};
   std::atomic<std::size_t> buffered_size{0};  // Bytes of large bodies.
   observe::Counter& connections_total;
   observe::Counter& refused_total;
@@ -137,6 +138,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
 
   Loop& loop_;
   ServerContext& context_;
+  const std::shared_ptr<ConnectionLife> life_;
   boost::asio::ip::tcp::socket socket_;
   RequestReader reader_;
   std::shared_ptr<Exchange> spare_;              // To read the next request into.
