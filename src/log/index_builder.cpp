@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 #include "log/bytes.h"
@@ -11,6 +12,30 @@ namespace {
 
 constexpr std::uint64_t filter_bits_per_key = 10;
 constexpr std::size_t list_room_min = 256;  // A list of several pages starts on at least so much.
+constexpr std::size_t first_slots = 1'024;  // A power of two.
+constexpr unsigned bucket_bits = 12;        // Of a hash's top; each bucket is sorted alone.
+
+/// Sorts by `hash_of`, whose values are spread evenly: first by their top bits in one pass, then
+/// each handful. Four times as fast as sorting a few hundred thousand at once.
+template <typename Item, typename HashOf, typename Less>
+void sort_hashed(std::vector<Item>& items, const HashOf& hash_of, const Less& less) {
+  constexpr std::size_t buckets = std::size_t{1} << bucket_bits;
+  const auto bucket_of = [&](const Item& item) {
+    return static_cast<std::size_t>(hash_of(item) >> (64 - bucket_bits));
+  };
+  std::vector<std::uint32_t> ends(buckets + 1);
+  for (const Item& item : items) ++ends[bucket_of(item) + 1];
+  for (std::size_t i = 1; i <= buckets; ++i) ends[i] += ends[i - 1];
+  std::vector<Item> sorted(items.size());
+  for (Item& item : items) sorted[ends[bucket_of(item)]++] = std::move(item);
+  auto begin = sorted.begin();
+  for (std::size_t i = 0; i < buckets; ++i) {
+    const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(ends[i]);
+    std::sort(begin, end, less);
+    begin = end;
+  }
+  items = std::move(sorted);
+}
 
 void put_distances(std::vector<std::byte>& out, std::span<const Ordinal> ordinals) {
   for (std::size_t i = 1; i < ordinals.size(); ++i) put_varint(out, ordinals[i] - ordinals[i - 1]);
@@ -95,21 +120,66 @@ void IndexBuilder::Pages::put(std::span<const std::byte> piece) {
 
 std::byte* IndexBuilder::Pages::last() { return bytes.data() + bytes.size() - sealed_page_size; }
 
+IndexBuilder::IndexBuilder(std::uint64_t salt) : salt_{salt}, slots_(first_slots) {}
+
+IndexBuilder::KeyNumber IndexBuilder::number_of(KeyHash hash) {
+  if ((keys_.size() + 1) * 2 > slots_.size()) grow();
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t i = hash & mask;; i = (i + 1) & mask) {
+    if (slots_[i] == 0) {
+      keys_.push_back({.hash = hash});
+      slots_[i] = static_cast<KeyNumber>(keys_.size());
+    }
+    if (keys_[slots_[i] - 1].hash == hash) return slots_[i] - 1;
+  }
+}
+
+IndexBuilder::KeyNumber IndexBuilder::number_of(Recent& recent, KeyKind kind,
+                                                std::string_view name) {
+  if (!recent.known || recent.name != name) {
+    recent.name = name;
+    recent.key = number_of(key_hash(salt_, kind, name));
+    recent.known = true;
+  }
+  return recent.key;
+}
+
+void IndexBuilder::grow() {
+  slots_.assign(slots_.size() * 2, 0);
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t n = 0; n < keys_.size(); ++n) {
+    std::size_t i = keys_[n].hash & mask;
+    while (slots_[i] != 0) i = (i + 1) & mask;
+    slots_[i] = static_cast<KeyNumber>(n + 1);
+  }
+}
+
+void IndexBuilder::add_posting(KeyNumber number) {
+  Key& key = keys_[number];
+  if (key.postings != 0 && key.last == next_) return;  // A tag that an event has twice.
+  ++key.postings;
+  key.last = next_;
+  postings_.push_back({.key = number, .ordinal = next_});
+}
+
 void IndexBuilder::add(const FrameView& frame, std::uint32_t block) {
   appends_.push_back({.hash = key_hash(salt_, frame.append_id()), .block = block});
   ++frames_;
   EventCursor events = frame.events();
   EventView event;
   while (events.next(event)) {
-    const KeyHash stream = key_hash(salt_, KeyKind::stream, event.stream);
-    postings_.push_back({.key = stream, .ordinal = next_});
-    postings_.push_back(
-        {.key = key_hash(salt_, KeyKind::category, category_of(event.stream)), .ordinal = next_});
-    postings_.push_back({.key = key_hash(salt_, KeyKind::type, event.type), .ordinal = next_});
-    for (const std::string_view tag : event.tags) {
-      postings_.push_back({.key = key_hash(salt_, KeyKind::tag, tag), .ordinal = next_});
+    if (stream_.name != event.stream) {
+      (void)number_of(category_, KeyKind::category, category_of(event.stream));
     }
-    streams_[stream] = {.version = event.version, .tip = tip_of(event.id)};
+    const KeyNumber stream = number_of(stream_, KeyKind::stream, event.stream);
+    keys_[stream].is_stream = true;
+    keys_[stream].stream = {.version = event.version, .tip = tip_of(event.id)};
+    add_posting(stream);
+    add_posting(category_.key);
+    add_posting(number_of(type_, KeyKind::type, event.type));
+    for (const std::string_view tag : event.tags) {
+      add_posting(number_of(key_hash(salt_, KeyKind::tag, tag)));
+    }
     ++next_;
   }
 }
@@ -175,16 +245,16 @@ IndexBuilder::ListPlace IndexBuilder::put_list(std::span<const Ordinal> ordinals
   }
 }
 
-void IndexBuilder::add_key(KeyPage& page, KeyHash key, std::span<const Ordinal> ordinals) {
+void IndexBuilder::add_key(KeyPage& page, const Key& key, std::span<const Ordinal> ordinals) {
   const std::size_t size = distances_size(ordinals);
   const bool elsewhere = size > index_inline_size_max;
-  const auto stream = streams_.find(key);
-  const bool is_stream = stream != streams_.end();
-  std::vector<std::byte> body{static_cast<std::byte>((is_stream ? 1 : 0) | (elsewhere ? 2 : 0))};
-  if (is_stream) {
-    put_varint(body, number(stream->second.version));
+  std::vector<std::byte>& body = body_;
+  body.clear();
+  body.push_back(static_cast<std::byte>((key.is_stream ? 1 : 0) | (elsewhere ? 2 : 0)));
+  if (key.is_stream) {
+    put_varint(body, number(key.stream.version));
     body.resize(body.size() + 8);
-    store(body.data() + body.size() - 8, number(stream->second.tip));
+    store(body.data() + body.size() - 8, number(key.stream.tip));
   }
   put_varint(body, ordinals.size());
   put_varint(body, ordinals.front());
@@ -197,19 +267,38 @@ void IndexBuilder::add_key(KeyPage& page, KeyHash key, std::span<const Ordinal> 
   } else {
     put_distances(body, ordinals);
   }
-  page.add(key, body);
+  page.add(key.hash, body);
 }
 
 void IndexBuilder::make_keys() {
+  // Where each key's postings begin, in the order of the keys' hashes.
+  struct Place {
+    KeyHash hash = 0;
+    KeyNumber key = 0;
+  };
+  std::vector<Place> order;
+  order.reserve(keys_.size());
+  for (const Key& key : keys_) {
+    order.push_back({.hash = key.hash, .key = static_cast<KeyNumber>(order.size())});
+  }
+  sort_hashed(
+      order, [](const Place& place) { return place.hash; },
+      [](const Place& a, const Place& b) { return a.hash < b.hash; });
+  std::vector<std::uint32_t> begins(keys_.size());
+  std::uint32_t begin = 0;
+  for (const Place& place : order) {
+    begins[place.key] = begin;
+    begin += keys_[place.key].postings;
+  }
+  std::vector<Ordinal> ordinals(postings_.size());
+  for (const Posting& posting : postings_) ordinals[begins[posting.key]++] = posting.ordinal;
+
   KeyPage page{pages(IndexPart::keys)};
-  std::vector<Ordinal> ordinals;
-  for (std::size_t i = 0; i < postings_.size();) {
-    const KeyHash key = postings_[i].key;
-    ordinals.clear();
-    for (; i < postings_.size() && postings_[i].key == key; ++i) {
-      ordinals.push_back(postings_[i].ordinal);
-    }
-    add_key(page, key, ordinals);
+  std::span<const Ordinal> rest{ordinals};
+  for (const Place& place : order) {
+    const Key& key = keys_[place.key];
+    add_key(page, key, rest.first(key.postings));
+    rest = rest.subspan(key.postings);
   }
   page.flush();
   make_fences(IndexPart::key_fences, page.firsts(), sizeof(std::uint64_t));
@@ -255,7 +344,7 @@ void IndexBuilder::make_fences(IndexPart part, std::span<const std::uint64_t> fi
 }
 
 void IndexBuilder::make_filter() {
-  const std::uint64_t count = keys_ + appends_.size();
+  const std::uint64_t count = keys_.size() + appends_.size();
   lines_ =
       static_cast<std::uint32_t>(count * filter_bits_per_key / (index_filter_line_size * 8)) + 1;
   Pages& out = pages(IndexPart::filter);
@@ -268,25 +357,20 @@ void IndexBuilder::make_filter() {
     for (const std::uint16_t bit : bits.bits)
       line[bit / 8] |= static_cast<std::byte>(1U << bit % 8);
   };
-  for (std::size_t i = 0; i < postings_.size(); ++i) {
-    if (i == 0 || postings_[i].key != postings_[i - 1].key) add(postings_[i].key);
-  }
+  for (const Key& key : keys_) add(key.hash);
   for (const Append& append : appends_) add(append.hash);
 }
 
 std::vector<std::byte> IndexBuilder::build(const IndexIdentity& identity) {
-  std::ranges::sort(postings_);
-  const auto [last, end] = std::ranges::unique(postings_);  // A tag that an event has twice.
-  postings_.erase(last, end);
-  std::ranges::sort(appends_);
-  for (std::size_t i = 0; i < postings_.size(); ++i) {
-    if (i == 0 || postings_[i].key != postings_[i - 1].key) ++keys_;
-  }
+  sort_hashed(appends_, [](const Append& append) { return append.hash; }, std::less<>{});
   make_filter();
   make_keys();
   make_appends();
 
   std::vector<std::byte> file(sealed_page_size);
+  std::size_t size = file.size();
+  for (const Pages& part : parts_) size += part.bytes.size();
+  file.reserve(size);
   std::size_t table_at = 48;
   for (Pages& part : parts_) {
     store(file.data() + table_at, static_cast<std::uint32_t>(file.size() / sealed_page_size));
@@ -304,7 +388,7 @@ std::vector<std::byte> IndexBuilder::build(const IndexIdentity& identity) {
   store(head + 40, next_);
   store(head + 44, frames_);
   store(head + 96, lines_);
-  store(head + 100, keys_);
+  store(head + 100, static_cast<std::uint32_t>(keys_.size()));
   for (std::uint32_t page = 0; page < file.size() / sealed_page_size; ++page) {
     finish_page({file.data() + std::size_t{page} * sealed_page_size, sealed_page_size}, page,
                 identity.seed);

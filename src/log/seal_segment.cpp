@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint32_t entries_per_page = sealed_page_room / block_entry_size;
 constexpr std::string_view temporary = ".tmp";
+constexpr std::size_t io_size = 1'024 * 1'024;  // Bytes read or written at once.
 
 std::string temporary_path(const std::string& path) { return path + std::string{temporary}; }
 
@@ -68,6 +69,8 @@ class Sealing {
     header_ = *header;
     if (header_.kind == SegmentKind::sealed) return {};
     seed_ = segment_seed(header_.salt, header_.first);
+    log_seed_ = log_seed(header_.salt);
+    packer_.emplace(seed_);
     next_ = number(header_.first);
     group_ = header_.first_group;
     const auto size = in_->size();
@@ -105,29 +108,47 @@ class Sealing {
                                    std::to_string(next_) + "). Run \"stele verify\" on the log.");
   }
 
+  /// `count` bytes of the open segment at `offset`. Valid until the next call.
+  Result<std::span<const std::byte>> read(std::uint64_t offset, std::size_t count) {
+    if (offset + count > in_size_) return not_as_asked("it ends too early");
+    if (offset < window_at_ || offset + count > window_at_ + window_.size()) {
+      window_.resize(std::min<std::uint64_t>(std::max(count, io_size), in_size_ - offset));
+      window_at_ = offset;
+      if (const auto done = in_->read_at(offset, window_); !done) {
+        window_.clear();
+        return std::unexpected{done.error()};
+      }
+    }
+    return std::span<const std::byte>{window_}.subspan(offset - window_at_, count);
+  }
+
   Result<void> write(std::span<const std::byte> bytes) {
-    auto done = out_->write_at(out_size_, bytes);
-    out_size_ += bytes.size();
+    out_bytes_.insert(out_bytes_.end(), bytes.begin(), bytes.end());
+    return out_bytes_.size() < io_size ? Result<void>{} : write_out();
+  }
+
+  Result<void> write_out() {
+    auto done = out_->write_at(out_written_, out_bytes_);
+    out_written_ += out_bytes_.size();
+    out_bytes_.clear();
     return done;
   }
 
+  [[nodiscard]] std::uint64_t out_size() const { return out_written_ + out_bytes_.size(); }
+
   Result<void> take_group() {
-    std::array<std::byte, group_header_size> head;
-    if (in_at_ + head.size() > in_size_) return not_as_asked("it ends too early");
-    if (const auto read = in_->read_at(in_at_, head); !read) return std::unexpected{read.error()};
+    auto bytes = read(in_at_, group_header_size);
+    if (!bytes) return std::unexpected{bytes.error()};
     GroupHeader group;
-    const bool right = decode_group_header(head, header_.salt, seed_, group) &&
-                       group.number == group_ && group.size >= head.size() &&
-                       in_at_ + group.size <= in_size_;
+    const bool right = decode_group_header(*bytes, header_.salt, seed_, group) &&
+                       group.number == group_ && group.size >= group_header_size;
     if (!right) return not_as_asked("a group in it is damaged");
-    group_bytes_.resize(group.size - head.size());
-    if (const auto read = in_->read_at(in_at_ + head.size(), group_bytes_); !read) {
-      return std::unexpected{read.error()};
-    }
+    bytes = read(in_at_, group.size);
+    if (!bytes) return std::unexpected{bytes.error()};
     in_at_ += padded(group.size);
     ++group_;
-    for (std::span<const std::byte> rest{group_bytes_}; !rest.empty();) {
-      const auto frame = FrameView::parse(rest, log_seed(header_.salt));
+    for (auto rest = bytes->subspan(group_header_size); !rest.empty();) {
+      const auto frame = FrameView::parse(rest, log_seed_);
       if (!frame) return std::unexpected{frame.error()};
       if (number(frame->first()) != next_) return not_as_asked("a frame is not in its place");
       if (const auto done = take_frame(*frame); !done) return std::unexpected{done.error()};
@@ -142,29 +163,35 @@ class Sealing {
     }
     if (block_.empty()) {
       entry_ = {.number = static_cast<std::uint32_t>(table_.size()),
-                .offset = static_cast<std::uint32_t>(out_size_),
+                .offset = static_cast<std::uint32_t>(out_size()),
                 .first = static_cast<Ordinal>(next_ - number(header_.first))};
     }
-    block_.insert(block_.end(), frame.bytes().begin(), frame.bytes().end());
+    const bool alone = block_.empty() && frame.size() >= sealed_block_size;
+    if (!alone) block_.insert(block_.end(), frame.bytes().begin(), frame.bytes().end());
     builder_->add(frame, entry_.number);
     chain_->add(frame.bytes());
     next_ += frame.event_count();
     ++frames_;
     report_.size_before += frame.size();
     last_recorded_at_ = frame.recorded_at();
-    return {};
+    return alone ? put_block(frame.bytes()) : Result<void>{};
   }
 
   Result<void> flush() {
     if (block_.empty()) return {};
-    const std::vector<std::byte> packed = pack_block(block_, entry_, seed_);
-    table_.push_back(entry_);
+    auto done = put_block(block_);
     block_.clear();
-    return write(packed);
+    return done;
+  }
+
+  Result<void> put_block(std::span<const std::byte> frames) {
+    packer_->pack(frames, entry_, out_bytes_);
+    table_.push_back(entry_);
+    return out_bytes_.size() < io_size ? Result<void>{} : write_out();
   }
 
   Result<void> finish() {
-    const std::uint64_t table_at = out_size_;
+    const std::uint64_t table_at = out_size();
     std::vector<Ordinal> fences;
     for (std::size_t i = 0; i < table_.size(); i += entries_per_page) {
       std::array<std::byte, sealed_page_size> page{};
@@ -180,7 +207,7 @@ class Sealing {
       fences.push_back(table_[i].first);
       if (const auto done = write(page); !done) return std::unexpected{done.error()};
     }
-    const bool fits = fences.size() <= sealed_table_pages_max && out_size_ <= 0xFFFF'FFFF;
+    const bool fits = fences.size() <= sealed_table_pages_max && out_size() <= 0xFFFF'FFFF;
     if (!fits) return not_as_asked("it is too large");
     return write_footer(table_at, fences);
   }
@@ -202,7 +229,8 @@ class Sealing {
     store(at + 72, static_cast<std::uint32_t>(fences.size()));
     for (std::size_t i = 0; i < fences.size(); ++i) store(at + 76 + 4 * i, fences[i]);
     store(at + foot.size() - 4, crc32c(at, foot.size() - 4, seed_));
-    return write(foot);
+    if (auto done = write(foot); !done) return done;
+    return write_out();
   }
 
   [[nodiscard]] std::uint32_t events() const {
@@ -216,7 +244,7 @@ class Sealing {
                                                           .events = events(),
                                                           .frames = frames_,
                                                           .seed = seed_});
-    report_.size_after = out_size_;
+    report_.size_after = out_size();
     report_.index_size = index.size();
     if (const auto done = out_->sync(); !done) return std::unexpected{done.error()};
     if (const auto done = write_index(*disk_, request_->folder, request_->first, index); !done) {
@@ -236,17 +264,21 @@ class Sealing {
   std::unique_ptr<File> out_;
   std::uint64_t in_size_ = 0;
   std::uint64_t in_at_ = segment_header_size;
-  std::uint64_t out_size_ = 0;
+  std::vector<std::byte> window_;  // A piece of the open segment.
+  std::uint64_t window_at_ = 0;
+  std::vector<std::byte> out_bytes_;  // What is not written yet.
+  std::uint64_t out_written_ = 0;
   SegmentHeader header_;
   std::uint32_t seed_ = 0;
+  std::uint32_t log_seed_ = 0;
   std::uint64_t next_ = 0;  // The position that is expected next.
   std::uint64_t group_ = 0;
   std::uint32_t frames_ = 0;
   Timestamp last_recorded_at_{};
-  std::vector<std::byte> group_bytes_;
   std::vector<std::byte> block_;
   BlockEntry entry_;
   std::vector<BlockEntry> table_;
+  std::optional<BlockPacker> packer_;
   std::optional<IndexBuilder> builder_;
   std::optional<FrameChain> chain_;
   SealReport report_;

@@ -27,7 +27,7 @@
 
 namespace stele::log {
 
-/// Asked between blocks; may wait; false = give up for now.
+/// Asked between groups; may wait; false = give up for now.
 using MayGoOn = std::function<bool()>;
 
 /// What the log knows about the segment that is to be sealed; compared with what is read.
@@ -49,8 +49,9 @@ struct SealReport {
 };
 
 /// Seals one segment. Whatever it returns but `sealed`, the open segment is in place and its
-/// temporary files are removed as far as the disk lets it. Uses about 20 bytes of memory for each
-/// posting of the segment (64 MiB of 256-byte events: 15 MB) and one block.
+/// temporary files are removed as far as the disk lets it. Uses about 12 bytes of memory for each
+/// posting of the segment (64 MiB of 256-byte events: 10 MB), 100 for each key, the size of the
+/// index, and 4 MiB.
 /// Errors: `corrupt` (the segment is not what `request` says), `read_only` (disk full),
 /// `unavailable`. After an error of a `sync` the caller must not assume that a later one is good.
 [[nodiscard]] Result<SealReport> seal_segment(Disk& disk, const SealRequest& request,

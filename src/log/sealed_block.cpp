@@ -2,6 +2,7 @@
 
 #include <zstd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -17,6 +18,8 @@ namespace {
 constexpr int zstd_level = -1;  // See sealed_segment.h.
 constexpr std::uint16_t encoding_raw = 0;
 constexpr std::uint16_t encoding_zstd = 1;
+constexpr std::uint32_t failed_tries_min = 4;    // In a row, before any block is not tried.
+constexpr std::uint32_t skip_doublings_max = 4;  // Then one of 2, 4, 8, 16 blocks is tried.
 
 struct FreeCompressor {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
@@ -42,30 +45,49 @@ std::unexpected<Error> block_corrupt(std::string_view path, const BlockEntry& en
 
 }  // namespace
 
-std::vector<std::byte> pack_block(std::span<const std::byte> frames, BlockEntry& entry,
-                                  std::uint32_t segment_seed) {
-  std::vector<std::byte> out(sealed_block_header_size + ZSTD_compressBound(frames.size()));
-  std::byte* const contents = out.data() + sealed_block_header_size;
-  std::uint16_t encoding = encoding_zstd;
-  std::size_t size =
-      ZSTD_compressCCtx(compressor(), contents, out.size() - sealed_block_header_size,
-                        frames.data(), frames.size(), zstd_level);
-  if (ZSTD_isError(size) != 0 || size > frames.size() - frames.size() / 10) {
-    encoding = encoding_raw;
-    size = frames.size();
-    std::memcpy(contents, frames.data(), size);
+bool BlockPacker::worth_a_try() {
+  if (skip_ == 0) return true;
+  --skip_;
+  return false;
+}
+
+void BlockPacker::tried(bool compressed) {
+  failed_ = compressed ? 0 : failed_ + 1;
+  if (failed_ < failed_tries_min) return;
+  const std::uint32_t doublings = std::min(failed_ - failed_tries_min + 1, skip_doublings_max);
+  skip_ = (1U << doublings) - 1;
+}
+
+void BlockPacker::pack(std::span<const std::byte> frames, BlockEntry& entry,
+                       std::vector<std::byte>& out) {
+  const std::size_t head_at = out.size();
+  const std::size_t contents_at = head_at + sealed_block_header_size;
+  std::size_t size = 0;
+  bool compressed = false;
+  if (worth_a_try()) {
+    out.resize(contents_at + ZSTD_compressBound(frames.size()));
+    size = ZSTD_compressCCtx(compressor(), out.data() + contents_at, out.size() - contents_at,
+                             frames.data(), frames.size(), zstd_level);
+    compressed = ZSTD_isError(size) == 0 && size <= frames.size() - frames.size() / 10;
+    tried(compressed);
   }
-  out.resize(sealed_block_header_size + size);
+  if (compressed) {
+    out.resize(contents_at + size);
+  } else {
+    size = frames.size();
+    out.resize(contents_at);
+    out.insert(out.end(), frames.begin(), frames.end());
+  }
   entry.stored = static_cast<std::uint32_t>(size);
   entry.raw = static_cast<std::uint32_t>(frames.size());
-  store(out.data() + 4, entry.stored);
-  store(out.data() + 8, entry.raw);
-  store(out.data() + 12, entry.first);
-  store(out.data() + 16, entry.number);
-  store(out.data() + 20, encoding);
-  store(out.data() + 22, std::uint16_t{0});
-  store(out.data(), crc32c(out.data() + 4, out.size() - 4, segment_seed));
-  return out;
+  std::byte* const head = out.data() + head_at;
+  store(head + 4, entry.stored);
+  store(head + 8, entry.raw);
+  store(head + 12, entry.first);
+  store(head + 16, entry.number);
+  store(head + 20, compressed ? encoding_zstd : encoding_raw);
+  store(head + 22, std::uint16_t{0});
+  store(head, crc32c(head + 4, out.size() - head_at - 4, seed_));
 }
 
 Result<void> check_block(std::span<const std::byte> stored, const BlockEntry& entry,
@@ -101,14 +123,15 @@ Result<void> find_frames(Block& block, std::size_t offset, const BlockEntry& ent
   const std::uint32_t seed = log_seed(segment.salt);
   const std::size_t frames_end = offset + entry.raw;
   while (offset < frames_end) {
-    const auto frame =
-        FrameView::parse(block.view().subspan(offset, frames_end - offset), seed, check);
-    if (!frame || number(frame->first()) != number(segment.first) + block.end) {
-      return block_corrupt(path, entry, "holds a frame that does not belong there");
-    }
+    const auto rest = block.view().subspan(offset, frames_end - offset);
+    const auto place = FrameView::place_at(rest);
+    const bool right = place && place->size <= rest.size() &&
+                       number(place->first) == number(segment.first) + block.end &&
+                       (check != FrameView::Check::all || FrameView::parse(rest, seed, check));
+    if (!right) return block_corrupt(path, entry, "holds a frame that does not belong there");
     block.frames.push_back({.first = block.end, .offset = static_cast<std::uint32_t>(offset)});
-    block.end += frame->event_count();
-    offset += frame->size();
+    block.end += place->events;
+    offset += place->size;
   }
   if (block.end != end) return block_corrupt(path, entry, "holds another number of events");
   return {};

@@ -23,10 +23,26 @@ struct BlockEntry {
 };
 inline constexpr std::size_t block_entry_size = 16;  ///< In the table.
 
-/// The bytes of a block in the file: header, then `frames` compressed, or as they are if zstd
-/// saves less than a tenth. Sets `entry.stored` and `entry.raw`.
-[[nodiscard]] std::vector<std::byte> pack_block(std::span<const std::byte> frames,
-                                                BlockEntry& entry, std::uint32_t segment_seed);
+/// Makes the blocks of one segment, in order. Trying to compress what does not compress costs as
+/// much as writing it several times, so after some blocks in a row that did not become a tenth
+/// smaller only every second one is tried, then every fourth, up to every 16th; one that does makes
+/// it try all again.
+class BlockPacker {
+ public:
+  explicit BlockPacker(std::uint32_t segment_seed) : seed_{segment_seed} {}
+
+  /// Appends a block as it lies in the file to `out`: header, then `frames` compressed, or as they
+  /// are if zstd saves less than a tenth. Sets `entry.stored` and `entry.raw`.
+  void pack(std::span<const std::byte> frames, BlockEntry& entry, std::vector<std::byte>& out);
+
+ private:
+  [[nodiscard]] bool worth_a_try();
+  void tried(bool compressed);
+
+  std::uint32_t seed_;
+  std::uint32_t failed_ = 0;  // Tries in a row that saved less than a tenth.
+  std::uint32_t skip_ = 0;    // Blocks to store without a try.
+};
 
 /// True if a block of this entry lies in the file as its frames are.
 [[nodiscard]] constexpr bool is_raw(const BlockEntry& entry) { return entry.stored == entry.raw; }
@@ -41,8 +57,9 @@ inline constexpr std::size_t block_entry_size = 16;  ///< In the table.
                                         std::span<std::byte> out, std::string_view path);
 
 /// Appends the frames at `offset` of `block` to its list, and moves its `end` to `end`. They must
-/// be the events [block.end, end) of `segment`. `check`: `structure`, or `all` to compare their own
-/// CRCs too. Errors: `corrupt`.
+/// be the events [block.end, end) of `segment`. `check`: `all` compares their own CRCs and looks at
+/// every event; otherwise only their sizes and places are looked at, and whoever uses a frame
+/// checks its structure. Errors: `corrupt`.
 [[nodiscard]] Result<void> find_frames(Block& block, std::size_t offset, const BlockEntry& entry,
                                        Ordinal end, const SegmentHeader& segment,
                                        FrameView::Check check, std::string_view path);
