@@ -26,6 +26,7 @@ enum class Errc : std::uint8_t {
   corrupt,          ///< Stored bytes fail their checksum. A person must look.
   diverged,         ///< A checkpoint does not belong to this log. The reader must be rebuilt.
   unsupported,      ///< The data was written by a newer format. Use a newer program.
+  parked,           ///< An event of this key could not be applied: its row is not the newest.
   unavailable,      ///< A file, socket or server failed. Retrying may help.
   internal,         ///< A bug. The message says where.
 };

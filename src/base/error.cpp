@@ -28,6 +28,8 @@ std::string_view to_string(Errc code) noexcept {
       return "held";
     case Errc::corrupt:
       return "corrupt";
+    case Errc::parked:
+      return "parked";
     case Errc::diverged:
       return "diverged";
     case Errc::unsupported:

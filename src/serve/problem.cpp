@@ -89,6 +89,7 @@ std::string_view code_of(Errc code) noexcept {
     case Errc::shutting_down:
     case Errc::corrupt:
     case Errc::diverged:
+    case Errc::parked:
       return to_string(code);
   }
   return "internal";

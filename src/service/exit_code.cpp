@@ -25,6 +25,7 @@ int exit_code_of(Errc code) noexcept {
     case Errc::outcome_unknown:
     case Errc::shutting_down:
     case Errc::unsupported:
+    case Errc::parked:
     case Errc::unavailable:
     case Errc::internal:
       return exit_failed;
