@@ -25,7 +25,7 @@
 // writes a whole new file.
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <map>
@@ -236,7 +236,7 @@ class FileKeeper final : public Keeper {
   }
 
   Result<void> create(const Kept& kept) override {
-    if (auto made = disk_.make_folder(folder_); !made) return made;
+    if (auto made = make_folder(); !made) return made;
     if (auto written = write_whole(kept); !written) return written;
     const std::lock_guard lock{mutex_};
     saves_[kept.name] = 0;
@@ -276,6 +276,17 @@ class FileKeeper final : public Keeper {
  private:
   [[nodiscard]] std::string path_of(std::string_view name) const {
     return folder_ + "/" + std::string{name} + std::string{suffix};
+  }
+
+  /// With its own name synced in the folder above: else a power cut takes it with all files in it.
+  Result<void> make_folder() {
+    if (folder_made_) return {};
+    if (auto made = disk_.make_folder(folder_); !made) return made;
+    const std::size_t slash = folder_.rfind('/');
+    const std::string above = slash == std::string::npos ? "." : folder_.substr(0, slash);
+    if (auto synced = disk_.sync_folder(above); !synced) return synced;
+    folder_made_ = true;
+    return {};
   }
 
   Result<Parsed> read_file(const std::string& name) {
@@ -326,6 +337,7 @@ class FileKeeper final : public Keeper {
 
   log::Disk& disk_;
   const std::string folder_;
+  std::atomic<bool> folder_made_{false};
   std::mutex mutex_;
   std::map<std::string, std::uint64_t> saves_;  // Guarded by mutex_: the number of the last one.
   std::set<std::string> doubtful_;              // Guarded by mutex_: a write of theirs failed.
