@@ -49,12 +49,21 @@ BlockPtr BlockCache::find(std::uint64_t file, std::uint32_t block) {
   return shards_[shard_of(hash)].find(key, hash);
 }
 
-void BlockCache::put(std::uint64_t file, std::uint32_t block, BlockPtr value) {
+void BlockCache::put(std::uint64_t file, std::uint32_t block, BlockPtr value, Put how) {
   const std::size_t cost = value->memory_size() + entry_cost;
   if (cost > shard_size_max_ / 8) return;
   const std::uint64_t key = key_of(file, block);
   const std::uint64_t hash = hash_of(key);
-  shards_[shard_of(hash)].put(key, hash, std::move(value), cost);
+  shards_[shard_of(hash)].put(key, hash, std::move(value), cost, how);
+}
+
+bool BlockCache::has_room(std::uint64_t file, std::uint32_t block, std::size_t size) const {
+  return shards_[shard_of(hash_of(key_of(file, block)))].has_room(size + entry_cost);
+}
+
+void BlockCache::prefetch(std::uint64_t file, std::uint32_t block) const {
+  const std::uint64_t hash = hash_of(key_of(file, block));
+  shards_[shard_of(hash)].prefetch(hash);
 }
 
 std::size_t BlockCache::memory_size() const {
@@ -85,12 +94,13 @@ BlockPtr BlockCache::Shard::find(std::uint64_t key, std::uint64_t hash) {
   return slot.block;
 }
 
-void BlockCache::Shard::put(std::uint64_t key, std::uint64_t hash, BlockPtr value,
-                            std::size_t cost) {
+void BlockCache::Shard::put(std::uint64_t key, std::uint64_t hash, BlockPtr value, std::size_t cost,
+                            Put how) {
   std::vector<BlockPtr> evicted;  // Freed after the lock.
   const std::lock_guard lock{mutex_};
   if (slots_[place_of(key, hash)].key != 0) return;  // Another reader was quicker: the same bytes.
-  while (used_ != 0 && (held_ + cost > size_max_ || used_ >= slots_.size() / 2)) {
+  if (how == Put::if_room && is_full_for(cost)) return;
+  while (used_ != 0 && is_full_for(cost)) {
     hand_ = hand_ & (slots_.size() - 1);
     Slot& slot = slots_[hand_];
     if (slot.key == 0 || std::exchange(slot.used_again, false)) {
@@ -105,6 +115,15 @@ void BlockCache::Shard::put(std::uint64_t key, std::uint64_t hash, BlockPtr valu
                                  .used_again = false};
   held_ += cost;
   ++used_;
+}
+
+bool BlockCache::Shard::is_full_for(std::size_t cost) const {
+  return held_ + cost > size_max_ || used_ >= slots_.size() / 2;
+}
+
+bool BlockCache::Shard::has_room(std::size_t cost) const {
+  const std::lock_guard lock{mutex_};
+  return !is_full_for(cost);
 }
 
 // Empties a slot, and closes the gap for those that were placed past it.

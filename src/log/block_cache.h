@@ -76,8 +76,19 @@ class BlockCache {
   /// The block, or null.
   [[nodiscard]] BlockPtr find(std::uint64_t file, std::uint32_t block);
 
+  enum class Put : std::uint8_t {
+    evict,    ///< In the place of others.
+    if_room,  ///< Only where nothing has to go for it.
+  };
   /// Keeps `value`, unless it is larger than an eighth of a shard's share.
-  void put(std::uint64_t file, std::uint32_t block, BlockPtr value);
+  void put(std::uint64_t file, std::uint32_t block, BlockPtr value, Put how = Put::evict);
+
+  /// True if a block of `size` bytes would be kept without another going for it. About: the next
+  /// moment it may be different.
+  [[nodiscard]] bool has_room(std::uint64_t file, std::uint32_t block, std::size_t size) const;
+
+  /// Fetches what `find` looks at first.
+  void prefetch(std::uint64_t file, std::uint32_t block) const;
 
   [[nodiscard]] std::size_t memory_size() const;  ///< Bytes held now; at most the maximum.
 
@@ -96,11 +107,18 @@ class BlockCache {
    public:
     void set_size_max(std::size_t size_max);
     [[nodiscard]] BlockPtr find(std::uint64_t key, std::uint64_t hash);
-    void put(std::uint64_t key, std::uint64_t hash, BlockPtr value, std::size_t cost);
+    void put(std::uint64_t key, std::uint64_t hash, BlockPtr value, std::size_t cost, Put how);
+    [[nodiscard]] bool has_room(std::size_t cost) const;
     [[nodiscard]] std::size_t memory_size() const;
+    void prefetch(std::uint64_t hash) const {
+      // How many slots there are never changes.
+      const Slot& slot = slots_[hash & (slots_.size() - 1)];
+      __builtin_prefetch(&slot);
+    }
 
    private:
     [[nodiscard]] std::size_t place_of(std::uint64_t key, std::uint64_t hash) const;
+    [[nodiscard]] bool is_full_for(std::size_t cost) const;
     BlockPtr take_out(std::size_t place);
 
     mutable std::mutex mutex_;

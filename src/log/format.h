@@ -190,6 +190,15 @@ class FrameView {
   /// reading the rest; nothing else is proven by it. Errors: `corrupt` (no frame has that size).
   [[nodiscard]] static Result<std::size_t> size_at(std::span<const std::byte> bytes);
 
+  /// What the header alone says of the frame at the front of `bytes`; nothing is proven by it.
+  /// Errors: `corrupt` (no frame has that size, or no event).
+  struct Place {
+    std::size_t size = 0;
+    Position first{};
+    std::uint32_t events = 0;
+  };
+  [[nodiscard]] static Result<Place> place_at(std::span<const std::byte> bytes);
+
   /// The frame at the front of `bytes`, which may go on behind it. `seed` is the log's. Never looks
   /// outside of `bytes`. Errors: `corrupt`.
   [[nodiscard]] static Result<FrameView> parse(std::span<const std::byte> bytes, std::uint32_t seed,

@@ -152,6 +152,17 @@ Result<std::size_t> FrameView::size_at(std::span<const std::byte> bytes) {
   return size;
 }
 
+Result<FrameView::Place> FrameView::place_at(std::span<const std::byte> bytes) {
+  const auto size = size_at(bytes);
+  if (!size) return std::unexpected{size.error()};
+  const std::byte* const at = bytes.data();
+  const Place place{.size = *size,
+                    .first = Position{load<std::uint64_t>(at + first_at)},
+                    .events = load<std::uint16_t>(at + events_count_at)};
+  if (place.events == 0) return frame_corrupt("has no events");
+  return place;
+}
+
 Result<FrameView> FrameView::parse(std::span<const std::byte> bytes, std::uint32_t seed,
                                    Check check) {
   const auto size = size_at(bytes);

@@ -371,6 +371,22 @@ Result<Candidates> IndexRun::collect(const IndexQuery& query, Ordinal from,
   return found;
 }
 
+Result<Candidates> IndexRun::collect(const Entry& entry, Ordinal from, std::size_t limit) const {
+  std::optional<Error> error;
+  Cursor cursor{*this, entry, error};
+  Candidates found{.looked_to = events_};
+  found.ordinals.reserve(std::min<std::size_t>(entry.stream.count, limit));
+  while (found.ordinals.size() < limit) {
+    const Ordinal at = cursor.seek(from);
+    if (at >= events_) break;
+    found.ordinals.push_back(at);
+    from = at + 1;
+  }
+  if (error) return std::unexpected{*error};
+  if (found.ordinals.size() == limit) found.looked_to = from;
+  return found;
+}
+
 Result<std::vector<Ordinal>> IndexRun::collect_backward(KeyHash key, Ordinal before,
                                                         std::size_t limit) const {
   const auto entry = find(key);

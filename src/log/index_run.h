@@ -126,6 +126,9 @@ class IndexRun {
 
   [[nodiscard]] Result<Candidates> collect(const IndexQuery& query, Ordinal from,
                                            std::size_t limit) const;
+  /// The same for one key that was found in this index.
+  [[nodiscard]] Result<Candidates> collect(const Entry& entry, Ordinal from,
+                                           std::size_t limit) const;
   [[nodiscard]] Result<std::vector<Ordinal>> collect_backward(KeyHash key, Ordinal before,
                                                               std::size_t limit) const;
 

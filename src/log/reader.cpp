@@ -1,22 +1,25 @@
 #include "log/reader.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
+#include "log/segment_events.h"
 #include "log/segment_view.h"
 
 namespace stele::log {
 namespace {
 
-constexpr std::size_t collect_max = 1'024;  // Candidates that are fetched at once.
-constexpr std::size_t dense_one_in = 8;     // So many events a candidate: read in long runs.
-constexpr std::size_t dense_run_events = 512;
+constexpr std::size_t collect_max = 1'024;   // Candidates that are fetched at once.
+constexpr std::size_t reserved_max = 1'024;  // Events that a page has room for at once.
+constexpr std::size_t dense_one_in = 8;      // So many events a candidate: read in long runs.
+constexpr std::size_t fetched_at_once = 16;  // Events of a stream.
 
 /// Events on their way into a block, with the memory they view.
 class Page {
  public:
   explicit Page(std::size_t limit) : limit_{limit} {
-    events_.reserve(std::min<std::size_t>(limit, collect_max));
+    events_.reserve(std::min<std::size_t>(limit, reserved_max));
   }
 
   void add(const EventView& event, const std::shared_ptr<const void>& owner) {
@@ -35,41 +38,6 @@ class Page {
   std::size_t size_ = 0;
   std::vector<EventView> events_;
   std::vector<std::shared_ptr<const void>> owners_;
-};
-
-/// The frames of one segment that were read last, decoded.
-class FrameCache {
- public:
-  explicit FrameCache(const SegmentView& segment) : segment_{segment} {}
-
-  /// The event at `ordinal`. `dense`: those after it will be asked for next.
-  Result<const EventView*> event(Ordinal ordinal, bool dense) {
-    const std::uint64_t position = number(segment_.first()) + ordinal;
-    if (events_.empty() || position < number(events_.front().position) ||
-        position > number(events_.back().position)) {
-      auto loaded =
-          dense ? segment_.frames_from(ordinal, dense_run_events) : segment_.frame_with(ordinal);
-      if (!loaded) return std::unexpected{loaded.error()};
-      owner_ = std::move(loaded->owner);
-      events_.clear();
-      for (const FrameView& frame : loaded->frames) {
-        EventCursor cursor = frame.events();
-        for (EventView event; cursor.next(event);) events_.push_back(event);
-      }
-    }
-    const std::uint64_t front = number(events_.front().position);
-    if (position < front || position - front >= events_.size()) {
-      return fail(Errc::corrupt, "Position " + std::to_string(position) +
-                                     " is not where the index says. Run `stele verify`.");
-    }
-    return &events_[position - front];
-  }
-  [[nodiscard]] const std::shared_ptr<const void>& owner() const { return owner_; }
-
- private:
-  const SegmentView& segment_;
-  std::shared_ptr<const void> owner_;
-  std::vector<EventView> events_;
 };
 
 IndexQuery hashed(const Filter& filter, std::uint64_t salt) {
@@ -112,16 +80,17 @@ Result<void> filter_segment(const SegmentView& segment, Position end, const Inde
   const auto stop =
       static_cast<Ordinal>(std::min<std::uint64_t>(segment.events(), number(end) + 1 - first));
   auto from = static_cast<Ordinal>(at - first);
-  FrameCache frames{segment};
+  SegmentEvents events{segment};
   while (from < stop && !page.full()) {
     const auto found = segment.collect(query, from, std::min(page.left(), collect_max));
     if (!found) return std::unexpected{found.error()};
     const bool dense = found->looked_to - from < found->ordinals.size() * dense_one_in;
+    const auto ahead = dense ? SegmentEvents::Ahead::run : SegmentEvents::Ahead::one;
     for (const Ordinal ordinal : found->ordinals) {
       if (ordinal >= stop) break;
-      const auto event = frames.event(ordinal, dense);
+      const auto event = events.at(ordinal, ahead);
       if (!event) return std::unexpected{event.error()};
-      if (filter.matches(**event)) page.add(**event, frames.owner());
+      if (filter.matches(**event)) page.add(**event, events.owner());
       at = first + ordinal + 1;
       if (page.full()) return {};
     }
@@ -134,8 +103,10 @@ Result<void> filter_segment(const SegmentView& segment, Position end, const Inde
 /// Where a stream has events: a segment, and what it knows of the stream.
 struct StreamPart {
   SegmentView segment;
-  StreamEntry entry;
-  [[nodiscard]] std::uint64_t before() const { return number(entry.version) - entry.count; }
+  StreamPostings stream;
+  [[nodiscard]] std::uint64_t before() const {
+    return number(stream.entry.version) - stream.entry.count;
+  }
 };
 
 /// The parts that hold versions above `down_to`, newest first; at least the newest one.
@@ -144,10 +115,10 @@ Result<std::vector<StreamPart>> find_parts(const Layout& layout, std::string_vie
   std::vector<StreamPart> parts;
   for (std::size_t i = segment_count(layout); i-- > 0;) {
     const SegmentView segment = view_at(layout, i);
-    const auto entry = segment.find_stream(name, hash);
-    if (!entry) return std::unexpected{entry.error()};
-    if (!*entry) continue;
-    parts.push_back({.segment = segment, .entry = **entry});
+    auto found = segment.find_stream(name, hash);
+    if (!found) return std::unexpected{found.error()};
+    if (!*found) continue;
+    parts.push_back({.segment = segment, .stream = std::move(**found)});
     if (parts.back().before() <= down_to) break;
   }
   return parts;
@@ -161,39 +132,19 @@ class StreamRead {
   Result<void> forward(const StreamPart& part, std::uint64_t after) {
     // The versions of a part have no gaps, so the count tells how many entries to pass over. Should
     // another name share the hash, the first event shows it, and nothing is passed over.
-    std::size_t skip = after > part.before() ? static_cast<std::size_t>(after - part.before()) : 0;
-    FrameCache frames{part.segment};
-    Ordinal from = 0;
-    const Ordinal events = part.segment.events();
-    bool first = skip != 0;
-    while (from < events && !page_.full()) {
-      const auto found = part.segment.collect({.streams = {hash_}}, from, collect_max);
-      if (!found) return std::unexpected{found.error()};
-      for (const Ordinal ordinal : found->ordinals) {
-        if (skip != 0) {
-          --skip;
-          continue;
-        }
-        const auto event = frames.event(ordinal, false);
-        if (!event) return std::unexpected{event.error()};
-        if (first && ((*event)->stream != name_ || number((*event)->version) != after + 1)) {
-          return forward(
-              StreamPart{.segment = part.segment, .entry = {.version = Version{after}, .count = 0}},
-              after);
-        }
-        first = false;
-        const bool wanted = (*event)->stream == name_ && number((*event)->version) > after;
-        if (wanted) page_.add(**event, frames.owner());
-        if (page_.full()) return {};
-      }
-      from = std::max(found->looked_to, from + 1);
-    }
+    const std::size_t skip =
+        after > part.before() ? static_cast<std::size_t>(after - part.before()) : 0;
+    const auto whole = forward_past(part, after, skip);
+    if (!whole) return std::unexpected{whole.error()};
+    if (*whole) return {};
+    const auto again = forward_past(part, after, 0);
+    if (!again) return std::unexpected{again.error()};
     return {};
   }
 
   Result<void> backward(const StreamPart& part, std::uint64_t below) {
-    FrameCache frames{part.segment};
-    const std::uint64_t version = number(part.entry.version);
+    SegmentEvents events{part.segment};
+    const std::uint64_t version = number(part.stream.entry.version);
     std::size_t skip = below <= version ? static_cast<std::size_t>(version + 1 - below) : 0;
     Ordinal before = part.segment.events();
     while (!page_.full()) {
@@ -208,10 +159,10 @@ class StreamRead {
           --skip;
           continue;
         }
-        const auto event = frames.event(ordinal, false);
+        const auto event = events.at(ordinal, SegmentEvents::Ahead::one);
         if (!event) return std::unexpected{event.error()};
         const bool mine = (*event)->stream == name_;
-        if (mine && number((*event)->version) < below) page_.add(**event, frames.owner());
+        if (mine && number((*event)->version) < below) page_.add(**event, events.owner());
         if (page_.full()) return {};
       }
     }
@@ -219,6 +170,38 @@ class StreamRead {
   }
 
  private:
+  /// False if the first event behind the `skip` passed over is not the one after `after`: then
+  /// nothing was added.
+  Result<bool> forward_past(const StreamPart& part, std::uint64_t after, std::size_t skip) {
+    SegmentEvents events{part.segment};
+    Ordinal from = 0;
+    const Ordinal end = part.segment.events();
+    bool first = skip != 0;
+    while (from < end && !page_.full()) {
+      const std::size_t wanted = std::min(page_.left() + skip, collect_max);
+      const auto found = part.segment.collect(part.stream, hash_, from, wanted);
+      if (!found) return std::unexpected{found.error()};
+      const std::size_t passed = std::min(skip, found->ordinals.size());
+      skip -= passed;
+      for (std::size_t i = passed; i < found->ordinals.size(); ++i) {
+        if ((i - passed) % fetched_at_once == 0) {
+          const auto next = std::span{found->ordinals}.subspan(i);
+          auto done = events.expect(next.first(std::min(next.size(), fetched_at_once)));
+          if (!done) return std::unexpected{done.error()};
+        }
+        const auto event = events.at(found->ordinals[i], SegmentEvents::Ahead::one);
+        if (!event) return std::unexpected{event.error()};
+        const bool mine = (*event)->stream == name_;
+        if (first && (!mine || number((*event)->version) != after + 1)) return false;
+        first = false;
+        if (mine && number((*event)->version) > after) page_.add(**event, events.owner());
+        if (page_.full()) return true;
+      }
+      from = std::max(found->looked_to, from + 1);
+    }
+    return true;
+  }
+
   const std::string_view name_;
   const KeyHash hash_;
   Page& page_;
@@ -253,7 +236,8 @@ Result<StreamPage> Reader::read_stream(std::string_view stream, Version after, s
   if (!parts) return std::unexpected{parts.error()};
   StreamPage out;
   if (parts->empty()) return out;
-  out.state = {.version = parts->front().entry.version, .tip = parts->front().entry.tip};
+  out.state = {.version = parts->front().stream.entry.version,
+               .tip = parts->front().stream.entry.tip};
 
   Page page{limit};
   StreamRead read{stream, hash, page};
@@ -266,10 +250,10 @@ Result<StreamPage> Reader::read_stream(std::string_view stream, Version after, s
     std::size_t index = segment_count(*snapshot_.layout);
     while (!page.full() && index-- > 0) {
       const SegmentView segment = view_at(*snapshot_.layout, index);
-      const auto entry = segment.find_stream(stream, hash);
-      if (!entry) return std::unexpected{entry.error()};
-      if (!*entry) continue;
-      const StreamPart part{.segment = segment, .entry = **entry};
+      auto found = segment.find_stream(stream, hash);
+      if (!found) return std::unexpected{found.error()};
+      if (!*found) continue;
+      const StreamPart part{.segment = segment, .stream = std::move(**found)};
       if (part.before() + 1 < below) {
         if (auto done = read.backward(part, below); !done) return std::unexpected{done.error()};
       }
@@ -285,7 +269,8 @@ Result<StreamState> Reader::stream_tip(std::string_view stream) const {
   const auto parts = find_parts(*snapshot_.layout, stream, hash, ~std::uint64_t{0});
   if (!parts) return std::unexpected{parts.error()};
   if (parts->empty()) return StreamState{};
-  return StreamState{.version = parts->front().entry.version, .tip = parts->front().entry.tip};
+  return StreamState{.version = parts->front().stream.entry.version,
+                     .tip = parts->front().stream.entry.tip};
 }
 
 Result<std::optional<Appended>> Reader::find_append(const AppendId& id) const {

@@ -169,7 +169,8 @@ void scan_sealed(benchmark::State& state) {
   std::vector<EventView> views;
   for (auto _ : state) {
     for (Ordinal at = 0; at < segment.info().events;) {
-      const auto block = *segment.run_with(at, 1'000);
+      const auto blocks = *segment.run_with(at, 1'000);
+      const BlockPtr& block = blocks.front();
       views.clear();
       for (const FrameRef& ref : block->frames) {
         const auto frame = FrameView::parse(block->view().subspan(ref.offset), log_seed(salt),

@@ -55,6 +55,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -76,6 +77,8 @@ inline constexpr std::size_t sealed_block_header_size = 24;
 inline constexpr std::size_t sealed_footer_size = 4'096;
 inline constexpr std::size_t sealed_table_pages_max = (4'092 - 76) / 4;  ///< Of the block table.
 
+inline constexpr std::uint32_t sealed_table_entries_per_page = sealed_page_room / block_entry_size;
+
 /// What the header and the footer say.
 struct SealedInfo {
   SegmentHeader header;
@@ -95,6 +98,14 @@ struct SealedFrame {
   BlockPtr block;
   FrameView frame;
   Ordinal first = 0;  ///< Of its first event.
+};
+
+/// A stream that was found, and its place in the index: asking for its events does not look it up
+/// again. Lives as long as the segment.
+struct StreamPostings {
+  StreamEntry entry;
+  IndexRun::Entry key = {};
+  const IndexRun* index = nullptr;
 };
 
 /// Thread-safe. Errors of every query: `corrupt` (names file and offset; see `stele verify`),
@@ -123,10 +134,20 @@ class SealedSegment {
   /// The block that holds an event, with all its frames, through the cache. `ordinal` < events.
   [[nodiscard]] Result<BlockPtr> block_with(Ordinal ordinal) const;
 
-  /// The same and as many of the blocks behind it as hold `events` events, as one block: what a
-  /// scan takes. At most `sealed_run_size_max`, but for one block. Blocks of a run do not enter the
-  /// cache.
-  [[nodiscard]] Result<BlockPtr> run_with(Ordinal ordinal, std::size_t events) const;
+  /// The same for several events, faster than one by one: out[i] is the block of ordinals[i]. Both
+  /// have the same size.
+  [[nodiscard]] Result<void> blocks_with(std::span<const Ordinal> ordinals,
+                                         std::span<BlockPtr> out) const;
+
+  /// That block and as many of those behind it as hold `events` events: what a scan takes. At most
+  /// about `sealed_run_size_max`, but for one block. Blocks of a scan enter the cache only while
+  /// there is room: they push nothing out. Then they are read and unpacked as one.
+  [[nodiscard]] Result<std::vector<BlockPtr>> run_with(Ordinal ordinal, std::size_t events) const;
+
+  /// A frame of one of these blocks.
+  [[nodiscard]] Result<FrameView> frame_in(const Block& block, const FrameRef& at) const;
+  /// The one that holds the event at `ordinal`, which is in the block.
+  [[nodiscard]] Result<FrameView> frame_in(const Block& block, Ordinal ordinal) const;
 
   /// The frame that holds an event. `ordinal` < events.
   [[nodiscard]] Result<SealedFrame> frame_with(Ordinal ordinal) const;
@@ -134,6 +155,13 @@ class SealedSegment {
   /// Where a stream stood at the end of this segment; none if it has no event here. Confirmed: the
   /// name was compared.
   [[nodiscard]] Result<std::optional<StreamEntry>> find_stream(std::string_view name) const;
+
+  /// The same, with what its events are asked for by; `key` is the name's hash.
+  [[nodiscard]] Result<std::optional<StreamPostings>> find_stream(std::string_view name,
+                                                                  KeyHash key) const;
+  /// At most `limit` candidates for a stream that was found, from `from` on. `key` is its hash.
+  [[nodiscard]] Result<Candidates> collect(const StreamPostings& stream, KeyHash key, Ordinal from,
+                                           std::size_t limit) const;
 
   /// The frame of an append; none if it is not here. Confirmed: the id was compared.
   [[nodiscard]] Result<std::optional<SealedFrame>> find_append(const AppendId& id) const;
@@ -162,14 +190,18 @@ class SealedSegment {
   [[nodiscard]] Result<std::unique_ptr<IndexRun>> open_index() const;
   [[nodiscard]] Result<void> rebuild_index() const;  // With mutex_ held, or before anyone reads.
   [[nodiscard]] Result<std::vector<std::byte>> index_bytes(FrameView::Check check) const;
-  [[nodiscard]] PageReader table() const;
   [[nodiscard]] Result<BlockEntry> entry_of(std::uint32_t number, Ordinal& end) const;
   [[nodiscard]] Result<std::uint32_t> number_of(Ordinal ordinal) const;
   [[nodiscard]] Result<BlockPtr> block(std::uint32_t number) const;
-  [[nodiscard]] Result<BlockPtr> load_run(const std::vector<BlockEntry>& entries, Ordinal end,
-                                          FrameView::Check check) const;
+  struct Run {
+    std::vector<BlockEntry> entries;
+    Ordinal end = 0;  // One past its last event.
+  };
+  [[nodiscard]] Result<Run> plan_run(std::uint32_t number, Ordinal ordinal,
+                                     std::size_t events) const;
+  [[nodiscard]] Result<BlockPtr> load_joined(const Run& run, FrameView::Check check) const;
+  [[nodiscard]] Result<void> load_each(const Run& run, std::vector<BlockPtr>& out) const;
   [[nodiscard]] Result<BlockPtr> load_block(std::uint32_t number, FrameView::Check check) const;
-  [[nodiscard]] Result<SealedFrame> frame_in(BlockPtr block, const FrameRef& at) const;
   [[nodiscard]] Result<bool> is_of(Ordinal ordinal, std::string_view stream,
                                    StreamEntry& entry) const;
   template <typename Ask>
@@ -182,7 +214,8 @@ class SealedSegment {
   std::shared_ptr<BlockCache> cache_;
   std::uint64_t cache_file_ = 0;
   SealedInfo info_;
-  std::uint32_t seed_ = 0;  // The segment's.
+  std::uint32_t seed_ = 0;           // The segment's.
+  std::optional<PageReader> table_;  // Set once the footer was read.
   mutable std::atomic<bool> rebuilt_{false};
   mutable std::atomic<const IndexRun*> index_{nullptr};
   mutable std::mutex mutex_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
 #include <utility>
 
 namespace stele::log {
@@ -22,10 +23,19 @@ Result<std::vector<Ordinal>> SegmentView::collect_backward(KeyHash key, Ordinal 
   return open_->collect_backward(key, before, limit);
 }
 
-Result<std::optional<StreamEntry>> SegmentView::find_stream(std::string_view name,
-                                                            KeyHash hash) const {
-  if (sealed_) return sealed_->find_stream(name);
-  return open_->find_stream(name, hash);
+Result<std::optional<StreamPostings>> SegmentView::find_stream(std::string_view name,
+                                                               KeyHash hash) const {
+  if (sealed_) return sealed_->find_stream(name, hash);
+  const auto entry = open_->find_stream(name, hash);
+  if (!entry) return std::unexpected{entry.error()};
+  if (!*entry) return std::nullopt;
+  return StreamPostings{.entry = **entry};
+}
+
+Result<Candidates> SegmentView::collect(const StreamPostings& stream, KeyHash hash, Ordinal from,
+                                        std::size_t limit) const {
+  if (sealed_) return sealed_->collect(stream, hash, from, limit);
+  return open_->collect({.streams = {hash}}, from, limit);
 }
 
 Result<LoadedFrames> SegmentView::frame_with(Ordinal ordinal) const {
@@ -37,24 +47,30 @@ Result<LoadedFrames> SegmentView::frame_with(Ordinal ordinal) const {
 
 Result<LoadedFrames> SegmentView::frames_from(Ordinal ordinal, std::size_t limit) const {
   if (open_) return open_->frames_from(ordinal, limit);
-  auto block = sealed_->run_with(ordinal, limit);
-  if (!block) return std::unexpected{block.error()};
+  auto blocks = sealed_->run_with(ordinal, limit);
+  if (!blocks) return std::unexpected{blocks.error()};
   LoadedFrames loaded;
-  const auto& refs = (*block)->frames;
-  loaded.frames.reserve(std::min(refs.size(), limit));
-  auto ref = std::ranges::upper_bound(refs, ordinal, {}, &FrameRef::first);
-  for (ref = std::prev(ref); ref != refs.end(); ++ref) {
-    if (std::size_t{ref->first} >= ordinal + limit) break;
-    const auto bytes = (*block)->view().subspan(ref->offset);
-    // Checked and parsed when the block was read.
-    auto frame = FrameView::parse(bytes, 0, FrameView::Check::known);
-    if (!frame) {
-      return fail(Errc::corrupt, "\"" + sealed_->path() + "\" is damaged: " +
-                                     frame.error().message + " Run `stele verify`.");
+  const std::uint64_t end = std::uint64_t{ordinal} + limit;
+  std::size_t frames = 0;
+  for (const BlockPtr& block : *blocks) frames += block->frames.size();
+  loaded.frames.reserve(std::min(frames, limit));
+  for (const BlockPtr& block : *blocks) {
+    const auto& refs = block->frames;
+    auto ref = refs.begin();
+    if (block == blocks->front()) {
+      ref = std::prev(std::ranges::upper_bound(refs, ordinal, {}, &FrameRef::first));
     }
-    loaded.frames.push_back(*frame);
+    for (; ref != refs.end() && ref->first < end; ++ref) {
+      const auto frame = sealed_->frame_in(*block, *ref);
+      if (!frame) return std::unexpected{frame.error()};
+      loaded.frames.push_back(*frame);
+    }
   }
-  loaded.owner = std::move(*block);
+  if (blocks->size() == 1) {
+    loaded.owner = std::move(blocks->front());
+  } else {
+    loaded.owner = std::make_shared<const std::vector<BlockPtr>>(std::move(*blocks));
+  }
   return loaded;
 }
 
@@ -75,8 +91,8 @@ Result<std::optional<Appended>> SegmentView::find_append(const AppendId& id, Key
 }
 
 SegmentView view_at(const Layout& layout, std::size_t index) {
-  if (index < layout.sealed.size()) return SegmentView{layout.sealed[index]};
-  return SegmentView{std::shared_ptr<const OpenSegment>{layout.open[index - layout.sealed.size()]}};
+  if (index < layout.sealed.size()) return SegmentView{*layout.sealed[index]};
+  return SegmentView{*layout.open[index - layout.sealed.size()]};
 }
 
 std::size_t segment_at(const Layout& layout, Position position) {

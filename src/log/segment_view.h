@@ -3,7 +3,6 @@
 
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -12,11 +11,11 @@
 
 namespace stele::log {
 
+/// Cheap to copy; the layout that it came from must outlive it.
 class SegmentView {
  public:
-  explicit SegmentView(std::shared_ptr<const SealedSegment> segment)
-      : sealed_{std::move(segment)} {}
-  explicit SegmentView(std::shared_ptr<const OpenSegment> segment) : open_{std::move(segment)} {}
+  explicit SegmentView(const SealedSegment& segment) : sealed_{&segment} {}
+  explicit SegmentView(const OpenSegment& segment) : open_{&segment} {}
 
   [[nodiscard]] Position first() const { return sealed_ ? sealed_->first() : open_->first(); }
   [[nodiscard]] Ordinal events() const;
@@ -25,17 +24,23 @@ class SegmentView {
                                            std::size_t limit) const;
   [[nodiscard]] Result<std::vector<Ordinal>> collect_backward(KeyHash key, Ordinal before,
                                                               std::size_t limit) const;
-  [[nodiscard]] Result<std::optional<StreamEntry>> find_stream(std::string_view name,
-                                                               KeyHash hash) const;
+  [[nodiscard]] Result<std::optional<StreamPostings>> find_stream(std::string_view name,
+                                                                  KeyHash hash) const;
+  /// Candidates for a stream that was found here.
+  [[nodiscard]] Result<Candidates> collect(const StreamPostings& stream, KeyHash hash, Ordinal from,
+                                           std::size_t limit) const;
   /// The frame that holds an event.
   [[nodiscard]] Result<LoadedFrames> frame_with(Ordinal ordinal) const;
   /// That frame and some after it; about as many as hold `limit` events, or fewer.
   [[nodiscard]] Result<LoadedFrames> frames_from(Ordinal ordinal, std::size_t limit) const;
   [[nodiscard]] Result<std::optional<Appended>> find_append(const AppendId& id, KeyHash hash) const;
 
+  /// The segment, if it is sealed; else null.
+  [[nodiscard]] const SealedSegment* sealed() const { return sealed_; }
+
  private:
-  std::shared_ptr<const SealedSegment> sealed_;  // One of the two.
-  std::shared_ptr<const OpenSegment> open_;
+  const SealedSegment* sealed_ = nullptr;  // One of the two.
+  const OpenSegment* open_ = nullptr;
 };
 
 /// All segments of a layout, oldest first.
