@@ -40,6 +40,19 @@ std::unexpected<Error> system_error(std::string_view call, const std::string& pa
               "The system refused " + std::string{call} + " of \"" + path + "\": " + reason + ".");
 }
 
+/// Why the lock file, the first file of a log that is opened, can't be: a folder that may only be
+/// read is told as such.
+std::unexpected<Error> lock_error(const std::string& path, int error) {
+  if (error != EROFS && error != EACCES && error != EPERM) {
+    return system_error("opening", path, error);
+  }
+  return fail(Errc::read_only, "\"" + path + "\" can't be written (" +
+                                   std::generic_category().message(error) +
+                                   "): the folder is read-only for this user. A log is opened by "
+                                   "one who may write to it; mount it writable, or change owner "
+                                   "or mode, or name another folder with --data.");
+}
+
 /// Closes in the destructor.
 class Descriptor {
  public:
@@ -195,7 +208,7 @@ class RealDisk final : public Disk {
 
   Result<std::unique_ptr<DiskLock>> lock(const std::string& path) override {
     Descriptor fd{open_retrying(path, O_RDWR | O_CREAT)};
-    if (fd.get() < 0) return system_error("opening", path, errno);
+    if (fd.get() < 0) return lock_error(path, errno);
     const auto until = std::chrono::steady_clock::now() + lock_wait_max;
     while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) return system_error("locking", path, errno);

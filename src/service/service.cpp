@@ -26,8 +26,10 @@
 #include "service/config.h"
 #include "service/exit_code.h"
 #include "service/flags.h"
+#include "service/process_limits.h"
 #include "service/list_route.h"
 #include "service/row_route.h"
+#include "service/second_signal.h"
 #include "store/embedded/embedded_store.h"
 
 namespace stele {
@@ -87,6 +89,7 @@ struct Service::Impl {
   Result<void> open_store();
   Result<void> start_engine();
   Result<void> start_server();
+  [[nodiscard]] std::size_t connections_max() const;
   [[nodiscard]] std::vector<serve::HealthCheck> health_checks();
   void add_log_metrics();
   void add_metrics();
@@ -187,13 +190,36 @@ Result<void> Service::Impl::start_server() {
   std::uint16_t port = 0;
   std::from_chars(listen.data() + colon + 1, listen.data() + listen.size(), port);
 
+  const auto seconds = [this](std::string_view name) {
+    return std::chrono::seconds{static_cast<std::int64_t>(config.number(name))};
+  };
   server = std::make_unique<serve::Server>(
-      serve::ServerOptions{.host = bare,
-                           .port = port,
-                           .connections_max = config.number("serve.connections_max"),
-                           .access_log = config.flag("serve.access_log")},
+      serve::ServerOptions{
+          .host = bare,
+          .port = port,
+          .connections_max = connections_max(),
+          .buffered_size_max = service::buffered_size_allowed(service::memory_limit()),
+          .header_timeout = seconds("serve.header_seconds"),
+          .body_timeout = seconds("serve.body_seconds"),
+          .idle_timeout = seconds("serve.idle_seconds"),
+          .write_timeout = seconds("serve.write_seconds"),
+          .stop_timeout = seconds("serve.stop_seconds"),
+          .access_log = config.flag("serve.access_log")},
       router, metrics, *logger);
   return server->start();
+}
+
+std::size_t Service::Impl::connections_max() const {
+  const std::size_t wanted = config.number("serve.connections_max");
+  const service::Descriptors descriptors = service::raise_descriptors();
+  const std::size_t allowed = service::connections_allowed(wanted, descriptors);
+  if (allowed < wanted) {
+    logger->warning(
+        "Fewer connections are taken than the settings allow: the limit of open files "
+        "is low; raise it (ulimit -n, LimitNOFILE).",
+        {{"connections_max", allowed}, {"setting", wanted}, {"open_files_max", descriptors.limit}});
+  }
+  return allowed;
 }
 
 std::vector<serve::HealthCheck> Service::Impl::health_checks() {
@@ -458,6 +484,7 @@ int Service::run() {
     return service::exit_done;
   }
   block_signals();
+  service::end_when_out_of_memory();
   if (auto started = start(); !started) {
     std::fprintf(stderr, "%s\n", started.error().message.c_str());
     return service::exit_code_of(started.error().code);
@@ -472,6 +499,7 @@ int Service::run() {
   while (sigwait(&signals, &signal) != 0) {
   }
   impl_->logger->info("The service stops.", {{"signal", signal}});
+  const service::SecondSignal second{signals};
   stop();
   return service::exit_done;
 }
