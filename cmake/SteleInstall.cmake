@@ -24,14 +24,19 @@ list(REMOVE_DUPLICATES libs)
 list(REMOVE_ITEM libs Boost::headers)  # Nothing to link.
 list(SORT libs)
 
-# What a program must link besides, by how it is found: pkg-config's packages, and Boost's.
+# What a program must link besides, by how it is found: pkg-config's packages, and Boost's by name.
+# Only linked: nothing of theirs (definitions, folders of headers) reaches the program's compiler.
 set(vendor_packages)
+set(vendor_plain)
 set(vendor_links)
 foreach(lib IN LISTS libs)
   if(lib MATCHES "^PkgConfig::")
     get_target_property(package ${lib} STELE_PACKAGE)
+    get_target_property(links ${lib} STELE_LINKS)
     list(APPEND vendor_packages ${package})
+    list(APPEND vendor_links ${links})
   elseif(lib MATCHES "^boost_")
+    list(APPEND vendor_plain ${lib})
     list(APPEND vendor_links ${lib})
   else()
     message(FATAL_ERROR "cmake/SteleInstall.cmake does not know how a user finds \"${lib}\".")
@@ -47,12 +52,13 @@ target_compile_features(libstele INTERFACE cxx_std_23)
 target_include_directories(libstele INTERFACE
   "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
-target_link_libraries(libstele INTERFACE Threads::Threads ${vendor_links})
+target_link_libraries(libstele INTERFACE Threads::Threads ${vendor_plain})
 foreach(lib IN LISTS libs)
-  target_link_libraries(libstele INTERFACE "$<BUILD_INTERFACE:${lib}>")
+  target_link_libraries(libstele INTERFACE "$<BUILD_INTERFACE:$<LINK_ONLY:${lib}>>")
 endforeach()
 foreach(package IN LISTS vendor_packages)
-  target_link_libraries(libstele INTERFACE "$<INSTALL_INTERFACE:PkgConfig::stele_${package}>")
+  target_link_libraries(libstele INTERFACE
+    "$<INSTALL_INTERFACE:$<LINK_ONLY:PkgConfig::stele_${package}>>")
 endforeach()
 
 if(NOT STELE_INSTALL)
@@ -64,7 +70,6 @@ set(pc_links "")
 foreach(lib IN LISTS vendor_links)
   string(APPEND pc_links " -l${lib}")
 endforeach()
-list(JOIN vendor_packages " " pc_requires)
 configure_package_config_file(cmake/steleConfig.cmake.in steleConfig.cmake
   INSTALL_DESTINATION "${package_dir}" NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(steleConfigVersion.cmake COMPATIBILITY SameMajorVersion)

@@ -21,6 +21,7 @@ function(stele_vendor name package)
     pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${package})
   endif()
   set_property(TARGET PkgConfig::${name} PROPERTY STELE_PACKAGE ${package})
+  set_property(TARGET PkgConfig::${name} PROPERTY STELE_LINKS ${${name}_LIBRARIES})
 endfunction()
 
 function(stele_module name)
