@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "query/cursor.h"
 #include "serve/consumer_docs.h"
 #include "serve/consumer_json.h"
 #include "serve/event_json.h"
+#include "serve/name_page.h"
 #include "serve/query_params.h"
 #include "stele/json.h"
 #include "stele/limits.h"
@@ -16,8 +16,6 @@ namespace {
 
 constexpr std::string_view json_type = "application/json";
 constexpr std::size_t events_limit_default = 100;
-constexpr std::size_t list_limit_default = 50;
-constexpr std::size_t list_limit_max = 1'000;
 constexpr std::chrono::milliseconds busy_step{20};
 
 /// What every route asks of a request: no query parameter, and of a body that it is JSON.
@@ -44,12 +42,6 @@ consumer::Reader reader_of(const Request& request) {
   if (!request.connection) return {.name = "unnamed"};
   return {.name = "connection-" + std::to_string(request.connection->number),
           .is_gone = [life = request.connection] { return life->ended.load(); }};
-}
-
-/// Of the list of consumers, by name.
-std::uint64_t list_query() {
-  static const std::uint64_t hash = query::hash_of_query("consumers", Select{});
-  return hash;
 }
 
 }  // namespace
@@ -85,34 +77,18 @@ Response ConsumerRoutes::refused(const consumer::Refusal& refusal) {
 Response ConsumerRoutes::list(Request& request) {
   if (!request.accepts({json_type})) return not_acceptable({json_type});
   QueryParams query{request};
-  const std::size_t limit = query.number("limit", list_limit_default, 1, list_limit_max);
-  const auto cursor = query.text("cursor");
+  const NamePage page{"consumers", query};
   if (auto bad = query.finish()) return *bad;
-  std::string after;
-  if (cursor) {
-    const auto place = query::decode_cursor(*cursor, list_query());
-    if (!place || place->size() != 1) {
-      return malformed("The cursor is none of this list. Send the `next` of the page before.",
-                       "?cursor");
-    }
-    after = place->front().cell().text();
-  }
-  auto found = consumers_.list(after, limit + 1);
-  const bool more = found.size() > limit;
+  auto found = consumers_.list(page.after(), page.limit() + 1);
+  const bool more = found.size() > page.limit();
   if (more) found.pop_back();
   std::string body = "{\"items\":[";
   for (const consumer::Status& each : found) {
     if (body.back() == '}') body += ',';
     append_consumer_json(body, each);
   }
-  body += "],\"next\":";
-  if (more) {
-    append_json_string(
-        body, query::encode_cursor(list_query(), {Value{std::string_view{found.back().name}}}));
-  } else {
-    body += "null";
-  }
-  body += '}';
+  body += "],";
+  page.finish(body, more ? found.back().name : std::string{});
   return Response::json(200, std::move(body));
 }
 

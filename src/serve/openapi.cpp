@@ -148,7 +148,8 @@ void put_operation(std::string& out, const Route& route) {
   }
   out += ']';
   if (!route.doc.request.empty()) {
-    out += R"(,"requestBody":{"required":true,)";
+    out += route.doc.request_required ? R"(,"requestBody":{"required":true,)"
+                                      : R"(,"requestBody":{"required":false,)";
     put_content(out, route.doc.request);
     out += '}';
   }

@@ -41,6 +41,7 @@ struct RouteDoc {
   std::string tag = {};  ///< Groups routes: "log", "bank".
   std::vector<ParameterDoc> parameters = {};
   std::vector<ContentDoc> request = {};  ///< Empty: no body.
+  bool request_required = true;          ///< False: the body may be left out.
   std::vector<ResponseDoc> responses = {};
   std::vector<std::string> problems = {};  ///< Codes, such as "account_unknown": grouped by status.
   std::map<std::string, std::string> path_schemas = {};  ///< Of path parameters, by name.
