@@ -11,12 +11,16 @@
 #include <filesystem>
 #include <map>
 
+#include "base/random.h"
+#include "consumer/consumers.h"
 #include "decide/processor.h"
+#include "log/disk.h"
 #include "observe/logger.h"
 #include "observe/metrics.h"
 #include "projection/engine.h"
 #include "projection/sqlite/sqlite_sink.h"
 #include "query/sqlite_reader.h"
+#include "serve/consumer_routes.h"
 #include "serve/log_routes.h"
 #include "serve/openapi.h"
 #include "serve/router.h"
@@ -70,6 +74,9 @@ struct Service::Impl {
   std::unique_ptr<decide::CommandProcessor> processor;
   std::unique_ptr<projection::Engine> engine;
   std::unique_ptr<serve::LogRoutes> log_routes;
+  std::unique_ptr<log::Disk> consumer_disk;
+  std::unique_ptr<consumer::Consumers> consumers;
+  std::unique_ptr<serve::ConsumerRoutes> consumer_routes;
   std::unique_ptr<serve::Server> server;
   std::string host;
 
@@ -88,6 +95,7 @@ struct Service::Impl {
   void configure();
   Result<void> open_store();
   Result<void> start_engine();
+  Result<void> start_consumers();
   Result<void> start_server();
   [[nodiscard]] std::size_t connections_max() const;
   [[nodiscard]] std::vector<serve::HealthCheck> health_checks();
@@ -175,10 +183,29 @@ Result<void> Service::Impl::start_engine() {
   return {};
 }
 
+Result<void> Service::Impl::start_consumers() {
+  consumer_disk = log::make_real_disk();
+  auto keeper =
+      in_memory() ? consumer::make_memory_keeper()
+                  : consumer::make_file_keeper(*consumer_disk, (data() / "consumers").string());
+  consumers = std::make_unique<consumer::Consumers>(
+      consumer::Parts{.store = *store,
+                      .clock = *clock,
+                      .logger = *logger,
+                      .read_only = config.flag("serve.read_only")},
+      std::move(keeper), make_system_random());
+  if (auto loaded = consumers->load(); !loaded) return loaded;
+  consumer_routes = std::make_unique<serve::ConsumerRoutes>(*consumers, *store, *clock, *logger);
+  consumer_routes->add_to(router, openapi);
+  consumer_routes->add_to(metrics);
+  return {};
+}
+
 Result<void> Service::Impl::start_server() {
   if (has_role("api")) {
     log_routes = std::make_unique<serve::LogRoutes>(*store, serve::LogRoutesOptions{}, *logger);
     log_routes->add_to(router, openapi);
+    if (auto started = start_consumers(); !started) return started;
   }
   serve::add_service_routes(router, openapi, metrics, health_checks());
 
@@ -471,6 +498,8 @@ void Service::stop() {
   if (impl_->processor) impl_->processor->stop();
   if (impl_->engine) impl_->engine->stop();
   impl_->server.reset();
+  impl_->consumer_routes.reset();
+  impl_->consumers.reset();
   impl_->log_routes.reset();
   impl_->processor.reset();
   impl_->engine.reset();
