@@ -7,7 +7,7 @@
 //     CALL fail ERRNO NTH          the NTH call from now on fails, and each after it
 //     clock ahead SECONDS          the wall clock; negative: behind
 //
-// CALL is write (to a file at an offset), sync, or open (of a file for writing). A line that does
+// CALL is read or write (at an offset), sync, or open (of a file for writing). A line that does
 // not end in a line's end is not read yet.
 
 #include <dlfcn.h>
@@ -29,8 +29,8 @@
 
 namespace {
 
-enum Call : std::uint8_t { call_write, call_sync, call_open };
-constexpr std::array<const char*, 3> call_names{"write", "sync", "open"};
+enum Call : std::uint8_t { call_write, call_sync, call_open, call_read };
+constexpr std::array<const char*, 4> call_names{"write", "sync", "open", "read"};
 
 struct Fault {
   long delay_ms = 0;
@@ -144,6 +144,15 @@ ssize_t pwrite(int fd, const void* data, size_t size, off_t at) {
 ssize_t pwrite64(int fd, const void* data, size_t size, off64_t at) {
   using Write = ssize_t (*)(int, const void*, size_t, off64_t);
   return fails(call_write) ? -1 : next<Write>("pwrite64")(fd, data, size, at);
+}
+
+ssize_t pread(int fd, void* data, size_t size, off_t at) {
+  using Read = ssize_t (*)(int, void*, size_t, off_t);
+  return fails(call_read) ? -1 : next<Read>("pread")(fd, data, size, at);
+}
+ssize_t pread64(int fd, void* data, size_t size, off64_t at) {
+  using Read = ssize_t (*)(int, void*, size_t, off64_t);
+  return fails(call_read) ? -1 : next<Read>("pread64")(fd, data, size, at);
 }
 
 int open(const char* path, int flags, ...) {
