@@ -38,6 +38,7 @@ class Grammar {
     tail();
     stream();
     import_file();
+    export_log();
     verify();
     repair();
     doctor();
@@ -160,16 +161,42 @@ class Grammar {
   }
 
   void import_file() {
-    auto [app, options] =
-        verb<ImportVerbOptions>(app_, "import", "Turn the records of a file into commands");
-    app->add_option("input", options.input, "The file")->required();
-    app->add_option("--map", options.mapping, "The mapping (TOML): docs/guides/import.md")
+    auto [app, options] = verb<ImportVerbOptions>(
+        app_, "import", "Turn the records of a file into commands, or restore an export");
+    app->add_option("input", options.input, "The file; with --restore, - is standard input")
         ->required();
-    app->add_flag("--check", options.check, "Read the whole file and send nothing");
+    auto* map =
+        app->add_option("--map", options.mapping, "The mapping (TOML): docs/guides/import.md");
+    auto* check = app->add_flag("--check", options.check, "Read the whole file and send nothing");
+    app->add_flag("--restore", options.restore,
+                  "The file is what `stele export` wrote: make its log again in --data DIR")
+        ->excludes(map)
+        ->excludes(check);
     add_target(*app, options.target);
     app->footer(
         "Nothing is sent before the whole file was found to fit the mapping. An import that\n"
-        "was cut off goes on when it is started again: nothing is done twice.");
+        "was cut off goes on when it is started again: nothing is done twice.\n"
+        "A restore needs an empty log, and keeps bytes, ids, positions and times; one that\n"
+        "was cut off begins anew: docs/guides/backup.md.");
+    app->callback([given = &options, choose = chosen_of(options)] {
+      if (!given->restore && given->mapping.empty()) {
+        throw CLI::RequiredError("--map FILE, or --restore,");
+      }
+      if (given->restore && !given->target.data) {
+        throw CLI::RequiredError("--data DIR, the folder to restore into,");
+      }
+      choose();
+    });
+  }
+
+  void export_log() {
+    auto [app, options] =
+        verb<ExportOptions>(app_, "export", "Write the log as lines that it can be restored from");
+    app->add_option("--out", options.out, "The file (default: standard output)");
+    app->add_option("--after", options.after, "After this position")->capture_default_str();
+    app->add_flag("--resume", options.resume, "Go on with an export that was cut off");
+    add_target(*app, options.target);
+    app->footer("The file has its name only when it is whole; until then it is FILE.partial.");
   }
 
   void verify() {

@@ -16,8 +16,9 @@
 namespace stele::program {
 namespace {
 
-constexpr std::size_t read_size = 64 * 1'024;        // Bytes asked for at a time.
-constexpr std::size_t compact_size = 1'024 * 1'024;  // Taken bytes that are worth a move.
+constexpr std::size_t read_size = 64 * 1'024;            // Bytes asked for at a time.
+constexpr std::chrono::milliseconds download_step{200};  // Between two looks at who breaks off.
+constexpr std::size_t compact_size = 1'024 * 1'024;      // Taken bytes that are worth a move.
 
 std::string reason(int code) { return std::generic_category().message(code); }
 
@@ -271,21 +272,94 @@ Result<Answer> HttpConnection::call(const Call& call, std::chrono::milliseconds 
     if (auto done = connect(); !done) return std::unexpected{done.error()};
   }
   queue(call);
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  auto answer = call_under_way(std::chrono::steady_clock::now() + timeout);
+  if (answer || answer.error().code != Errc::timed_out) return answer;
+  return fail(Errc::timed_out, url_.text() + " did not answer " + call.method + " " + call.target +
+                                   " within " + std::to_string(timeout.count() / 1'000) + " s.");
+}
+
+Result<Answer> HttpConnection::call_under_way(std::chrono::steady_clock::time_point give_up) {
   for (;;) {
     auto answer = take();
     if (!answer) return std::unexpected{answer.error()};
     if (*answer) return std::move(**answer);
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+        give_up - std::chrono::steady_clock::now());
     if (left.count() <= 0) {
       close();
-      return fail(Errc::timed_out, url_.text() + " did not answer " + call.method + " " +
-                                       call.target + " within " +
-                                       std::to_string(timeout.count() / 1'000) + " s.");
+      return fail(Errc::timed_out, url_.text() + " did not answer in time.");
     }
     if (auto moved = pump(left); !moved) return std::unexpected{moved.error()};
   }
+}
+
+Result<bool> HttpConnection::hand_on_chunks(ChunkState& state, const TakePiece& take) {
+  for (;;) {
+    const std::string_view rest = std::string_view{in_}.substr(taken_);
+    if (state.left > 0) {
+      const std::string_view piece = rest.substr(0, state.left);
+      if (piece.empty()) return false;
+      state.moved = true;
+      state.broken_off = !take(piece);
+      taken_ += piece.size();
+      state.left -= piece.size();
+      state.ends_chunk = state.left == 0;
+      if (state.broken_off) return true;
+      continue;
+    }
+    const std::size_t end = rest.find("\r\n");
+    if (end == std::string_view::npos) return false;
+    taken_ += end + 2;
+    if (std::exchange(state.ends_chunk, false)) continue;
+    const std::string_view line = rest.substr(0, end);
+    const auto size = parse_number<std::size_t>(trim(line.substr(0, line.find(';'))), 16);
+    if (!size) return fail(Errc::unavailable, "sent a broken chunk");
+    if (*size == 0) return true;  // The empty line behind it comes with the same piece.
+    state.left = *size;
+  }
+}
+
+Result<Answer> HttpConnection::download(const Call& call, std::chrono::milliseconds idle_timeout,
+                                        const TakePiece& take) {
+  close();
+  if (auto done = connect(); !done) return std::unexpected{done.error()};
+  queue(call);
+  std::optional<Head> head;
+  ChunkState chunks;
+  auto give_up = std::chrono::steady_clock::now() + idle_timeout;
+  for (;;) {
+    if (!head) {
+      auto parsed = parse_head();
+      if (!parsed) return broken(parsed.error().message);
+      head = std::move(*parsed);
+      // Only what may be long comes in pieces.
+      if (head && (head->answer.status != 200 || !head->chunked)) break;
+      if (head) taken_ += head->size;
+    }
+    if (head) {
+      const auto ended = hand_on_chunks(chunks, take);
+      if (!ended) return broken(ended.error().message);
+      if (*ended) {
+        close();
+        return std::move(head->answer);
+      }
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (std::exchange(chunks.moved, false)) give_up = now + idle_timeout;
+    if (now >= give_up) {
+      close();
+      return fail(Errc::timed_out, url_.text() + " sent nothing for " +
+                                       std::to_string(idle_timeout.count() / 1'000) + " s.");
+    }
+    if (auto moved = pump(download_step); !moved) return std::unexpected{moved.error()};
+    if (!take({})) {
+      close();
+      return Answer{.status = 200, .body = {}, .headers = {}};
+    }
+  }
+  auto answer = this->call_under_way(give_up);
+  if (answer && answer->status == 200) take(answer->body);
+  return answer;
 }
 
 std::unexpected<Error> HttpConnection::broken(std::string_view what) {

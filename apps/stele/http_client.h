@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,6 +72,14 @@ class HttpConnection {
   /// The next complete answer, if it is here. Errors: `unavailable`.
   [[nodiscard]] Result<std::optional<Answer>> take();
 
+  /// One request whose answer's body goes to `take`, piece by piece, as it comes: memory does not
+  /// grow with it. `take` is called with an empty piece too, whenever nothing came for a moment;
+  /// it returns false to break off, which closes the connection. The body of an answer that is not
+  /// 200 is kept in it instead. Errors: `unavailable`, `timed_out` (nothing came for so long).
+  using TakePiece = std::function<bool(std::string_view)>;
+  [[nodiscard]] Result<Answer> download(const Call& call, std::chrono::milliseconds idle_timeout,
+                                        const TakePiece& take);
+
   /// One request and its answer; connects first if need be. Errors: `unavailable`, `timed_out`.
   [[nodiscard]] Result<Answer> call(const Call& call, std::chrono::milliseconds timeout);
 
@@ -83,6 +92,16 @@ class HttpConnection {
     bool close = false;
   };
   Result<std::optional<Head>> parse_head() const;
+  /// Waits for the answer to what was queued last.
+  Result<Answer> call_under_way(std::chrono::steady_clock::time_point give_up);
+  /// Hands on what is here of a chunked body. True at its end; nothing if it was broken off.
+  struct ChunkState {
+    std::size_t left = 0;     // Of the chunk that is being read.
+    bool ends_chunk = false;  // The line's end behind a chunk comes next.
+    bool moved = false;       // Something was taken since this was cleared.
+    bool broken_off = false;
+  };
+  Result<bool> hand_on_chunks(ChunkState& state, const TakePiece& take);
   Result<bool> take_chunks(Head& head, std::size_t& used) const;
   std::unexpected<Error> broken(std::string_view what);
 

@@ -1,5 +1,6 @@
-// import: the records of a file as commands.
+// import: the records of a file as commands, or an export as a log.
 
+#include "backup/restorer.h"
 #include "import/importer.h"
 #include "progress.h"
 #include "signals.h"
@@ -66,10 +67,54 @@ void tell(const ImportSummary& summary, const Output& output) {
               with_commas(static_cast<std::uint64_t>(rate)) + " commands/s");
 }
 
+std::string restore_json(const RestoreSummary& summary) {
+  std::string text;
+  JsonWriter writer{text};
+  const auto count = [&](std::string_view name, std::uint64_t value) {
+    writer.exact_key(name);
+    writer.unsigned_integer(value);
+  };
+  writer.begin_object();
+  writer.exact_key("logId");
+  writer.string(summary.log_id.text());
+  count("epoch", number(summary.epoch));
+  count("position", number(summary.log_end));
+  count("events", summary.events);
+  count("appends", summary.appends);
+  count("bytes", summary.bytes);
+  writer.exact_key("seconds");
+  writer.number(summary.seconds);
+  writer.end_object();
+  return text;
+}
+
+int restore(const ImportVerbOptions& options, const Output& output) {
+  const std::string& data = *options.target.data;
+  const auto summary = run_restore({.input = options.input, .data = data, .quiet = output.json()});
+  if (!summary) return output.failure(summary.error());
+  if (summary->not_empty) return output.refused(summary->refusal);
+  if (summary->interrupted) {
+    output.note("Interrupted. \"" + data + "\" is no log yet; the same command begins anew.");
+    return service::exit_interrupted;
+  }
+  if (output.json()) {
+    output.line(restore_json(*summary));
+    return service::exit_done;
+  }
+  output.line("Restored " + with_commas(summary->events) + " events in " +
+              with_commas(summary->appends) + " appends, and verified every byte of " + data +
+              " (" + duration_text(summary->seconds) + ").");
+  output.line("Log " + summary->log_id.text() + ", now in epoch " +
+              std::to_string(number(summary->epoch)) +
+              ": read models and consumers of before begin anew.");
+  return service::exit_done;
+}
+
 }  // namespace
 
 int run_verb(const ImportVerbOptions& options, const Output& output) {
   catch_interrupts();
+  if (options.restore) return restore(options, output);
   Target target = options.target;
   if (options.check) target.data.reset();  // Nothing is sent, so nothing is opened.
   const auto server = reach(target, Needs::domains);

@@ -63,6 +63,14 @@ struct ImportVerbOptions {
   std::string mapping;
   std::string input;
   bool check = false;
+  bool restore = false;  ///< The input is an export; `mapping` and `check` are unused.
+};
+
+struct ExportOptions {
+  Target target;
+  std::uint64_t after = 0;
+  std::optional<std::string> out = std::nullopt;  ///< None: standard output.
+  bool resume = false;
 };
 
 struct VerifyOptions {
@@ -80,8 +88,8 @@ struct DoctorOptions {
 };
 
 using Verb = std::variant<ServeOptions, AppendOptions, ReadOptions, StreamOptions,
-                          ImportVerbOptions, VerifyOptions, RepairOptions, DoctorOptions,
-                          bench::BenchAppendOptions, bench::BenchReadOptions>;
+                          ImportVerbOptions, ExportOptions, VerifyOptions, RepairOptions,
+                          DoctorOptions, bench::BenchAppendOptions, bench::BenchReadOptions>;
 
 struct CommandLine {
   Verb verb;

@@ -36,6 +36,10 @@ int Output::failure(const Error& error) const {
   return tell(to_string(error.code), error, service::exit_code_of(error.code));
 }
 
+int Output::refused(std::string_view why) const {
+  return tell("refused", {Errc::invalid, std::string{why}}, service::exit_refused);
+}
+
 int Output::unreachable(const Error& error) const {
   if (error.code != Errc::unavailable) return failure(error);
   return tell("unavailable", error, service::exit_unreachable);

@@ -12,6 +12,7 @@ namespace stele::program {
 [[nodiscard]] int run_verb(const ReadOptions& options, const Output& output);
 [[nodiscard]] int run_verb(const StreamOptions& options, const Output& output);
 [[nodiscard]] int run_verb(const ImportVerbOptions& options, const Output& output);
+[[nodiscard]] int run_verb(const ExportOptions& options, const Output& output);
 [[nodiscard]] int run_verb(const VerifyOptions& options, const Output& output);
 [[nodiscard]] int run_verb(const RepairOptions& options, const Output& output);
 [[nodiscard]] int run_verb(const DoctorOptions& options, const Output& output);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/crc32c.h"
 #include "serve/event_json.h"
 #include "serve/problem.h"
 #include "serve/query_params.h"
@@ -17,12 +18,17 @@ namespace {
 constexpr std::string_view ndjson_type = "application/x-ndjson";
 constexpr std::size_t page_events = 512;  // Read at a time, and to the end of their append.
 
+constexpr std::string_view digits = "0123456789abcdef";
+
 void append_hex(std::string& out, const Digest& digest) {
-  constexpr std::string_view digits = "0123456789abcdef";
   for (const std::uint8_t byte : digest) {
     out += digits[byte >> 4U];
     out += digits[byte & 15U];
   }
+}
+
+void append_hex(std::string& out, std::uint32_t number) {
+  for (int shift = 28; shift >= 0; shift -= 4) out += digits[(number >> shift) & 15U];
 }
 
 void append_streams(std::string& out, const AppendRecord& record) {
@@ -67,6 +73,7 @@ class ExportLines final : public StreamSource {
   void put(std::string& out, const EventView& event) {
     while (page_.appends[append_].answer.id != event.append_id) ++append_;
     const AppendRecord& record = page_.appends[append_];
+    const std::size_t begin = out.size();
     append_event_json(out, event, DataForm::exact);
     out.pop_back();
     out += ",\"digest\":\"";
@@ -79,7 +86,10 @@ class ExportLines final : public StreamSource {
       out += ",\"log\":{\"id\":\"" + log_id_.text() +
              "\",\"end\":" + std::to_string(number(until_)) + '}';
     }
-    out += "}\n";
+    const std::uint32_t crc = crc32c(std::string_view{out}.substr(begin));
+    out += ",\"crc32c\":\"";
+    append_hex(out, crc);
+    out += "\"}\n";
     at_ = event.position;
   }
 

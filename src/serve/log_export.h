@@ -8,6 +8,7 @@
 //   streams         with the first event of an append that only checked some of its streams:
 //                   [{stream, version, tip}] as it was answered
 //   log             with the first line of an answer: {id, end}; lines reach to position `end`
+//   crc32c          last: of the line's bytes before ",\"crc32c\"", 8 hex digits
 
 #pragma once
 

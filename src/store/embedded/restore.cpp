@@ -144,9 +144,13 @@ Result<void> Restore::add(const RestoredAppend& append) {
   return enough ? settle() : Result<void>{};
 }
 
-/// Has what is staged written and synced, one full segment sealed, and the answers checked.
+/// Has what is staged written and synced, full segments sealed, and the answers checked.
 Result<void> Restore::settle() {
-  if (auto done = log_->tick(); !done) return done;
+  std::size_t unsealed = 0;
+  do {  // One segment is sealed at a time.
+    unsealed = log_->stats().unsealed_segments;
+    if (auto done = log_->tick(); !done) return done;
+  } while (log_->stats().unsealed_segments > 1 && log_->stats().unsealed_segments != unsealed);
   staged_size_ = 0;
   return check_answers();
 }

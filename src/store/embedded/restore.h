@@ -87,8 +87,8 @@ class Restore {
   const Epoch epoch_;
   std::unique_ptr<RecordedClock> clock_;
   std::unique_ptr<log::DiskLock> marker_;  // Held until finished: one restore at a time.
+  CompletionQueue answers_;  // Outlives the log, which answers what is staged when it closes.
   std::unique_ptr<log::Log> log_;
-  CompletionQueue answers_;
   std::vector<Awaited> awaited_;  // Staged, not settled: in order.
   std::size_t staged_size_ = 0;   // Bytes of these.
   Position end_{};
