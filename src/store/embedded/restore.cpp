@@ -70,10 +70,7 @@ Result<void> Restore::prepare() {
   if (!*unfinished) {
     if (auto done = check_empty(); !done) return done;
   }
-  auto marker = setup_.disk.lock(segments_ + "/" + std::string{log::restore_marker});
-  if (!marker) return std::unexpected{marker.error()};
-  marker_ = std::move(*marker);
-  if (auto done = setup_.disk.sync_folder(segments_); !done) return done;
+  if (auto done = set_marker(); !done) return done;
   if (auto done = clear_folder(); !done) return done;
 
   log::Options options = setup_.options;
@@ -85,6 +82,21 @@ Result<void> Restore::prepare() {
   if (!opened) return std::unexpected{opened.error()};
   log_ = std::move(*opened);
   return {};
+}
+
+/// The lock's text is who holds it; a file that is there is not emptied.
+Result<void> Restore::set_marker() {
+  const std::string path = segments_ + "/" + std::string{log::restore_marker};
+  auto marker = setup_.disk.lock(path);
+  if (!marker) return std::unexpected{marker.error()};
+  marker_ = std::move(*marker);
+  auto file = setup_.disk.open(path, log::OpenMode::write);
+  if (!file && file.error().code == Errc::not_found) {
+    file = setup_.disk.open(path, log::OpenMode::create);
+  }
+  if (!file) return std::unexpected{file.error()};
+  if (auto done = (*file)->sync(); !done) return done;
+  return setup_.disk.sync_folder(segments_);
 }
 
 /// A log without events may be replaced. Opening it says who holds it, and what is wrong with it.

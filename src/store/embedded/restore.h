@@ -77,6 +77,7 @@ class Restore {
 
   explicit Restore(const Setup& setup);
   [[nodiscard]] Result<void> prepare();
+  [[nodiscard]] Result<void> set_marker();
   [[nodiscard]] Result<void> check_empty();
   [[nodiscard]] Result<void> clear_folder();
   [[nodiscard]] Result<void> settle();
