@@ -3,47 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "log/hash_frame.h"
+#include "log/frame_indexer.h"
 #include "log/seal_segment.h"
 #include "log/segment_chain.h"
 #include "log/segment_scan.h"
 
 namespace stele::log {
 namespace {
-
-/// Adds frames to the index of a segment, each while the memory for the next one is being fetched.
-class FrameIndexer {
- public:
-  explicit FrameIndexer(OpenSegment& segment) : segment_{segment} {}
-
-  void add(const FrameView& frame, std::uint32_t offset) {
-    hash_frame(frame, segment_.salt(), next_.events, next_.tags);
-    next_.id = key_hash(segment_.salt(), frame.append_id());
-    next_.offset = offset;
-    segment_.index().prefetch_append(next_.id);
-    segment_.index().prefetch(next_.events.front());
-    finish();
-    std::swap(next_, pending_);
-  }
-  /// Adds the last frame.
-  void finish() {
-    if (!pending_.events.empty()) {
-      segment_.add_frame(pending_.id, pending_.offset, pending_.events);
-      pending_.events.clear();
-    }
-  }
-
- private:
-  struct Hashed {
-    std::vector<IndexedEvent> events = {};
-    std::vector<KeyHash> tags = {};  // What the events view: moves with them.
-    KeyHash id = 0;
-    std::uint32_t offset = 0;
-  };
-  OpenSegment& segment_;
-  Hashed pending_;
-  Hashed next_;
-};
 
 // The first segment of a new log is small, so that making a log is quick; one append fits.
 constexpr std::uint64_t first_segment_size_max = frame_size_max + 16 * group_alignment;
@@ -212,9 +178,8 @@ class Recovery {
     if (!size) return std::unexpected{size.error()};
     auto segment = std::make_shared<OpenSegment>(header, path, *size);
     FrameIndexer indexer{*segment};
-    auto scan = scan_segment(*file, header, [&](const FrameView& frame, std::uint64_t offset) {
-      indexer.add(frame, static_cast<std::uint32_t>(offset));
-    });
+    auto scan = scan_segment_groups(*file, header,
+                                    [&](ScannedGroup group) { indexer.add(std::move(group)); });
     if (!scan) return std::unexpected{scan.error()};
     indexer.finish();
     if (scan->proven_by || (!is_last && !scan->clean)) {

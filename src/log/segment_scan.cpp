@@ -2,37 +2,73 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <mutex>
 #include <utility>
 
 namespace stele::log {
 namespace {
 
-constexpr std::size_t window_size = 1'024 * 1'024;  // Bytes read at once.
+constexpr std::size_t window_size = 256 * 1'024;  // Bytes read at once.
+
+/// Memory of windows that are done with, for the next ones: fresh memory costs more than reading
+/// into it. Thread-safe.
+class WindowPool : public std::enable_shared_from_this<WindowPool> {
+ public:
+  /// At least `size` bytes; they come back here when the last owner lets go.
+  std::shared_ptr<std::byte[]> take(std::size_t size) {
+    if (size > window_size) return std::make_shared_for_overwrite<std::byte[]>(size);
+    std::unique_ptr<std::byte[]> bytes;
+    {
+      const std::lock_guard lock{mutex_};
+      if (!free_.empty()) {
+        bytes = std::move(free_.back());
+        free_.pop_back();
+      }
+    }
+    if (bytes == nullptr) bytes = std::make_unique_for_overwrite<std::byte[]>(window_size);
+    return {bytes.release(), [pool = shared_from_this()](std::byte* at) { pool->give_back(at); }};
+  }
+
+ private:
+  void give_back(std::byte* at) {
+    const std::lock_guard lock{mutex_};
+    free_.emplace_back(at);
+  }
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<std::byte[]>> free_;
+};
 
 /// Reads a file forward in large pieces.
 class Window {
  public:
   Window(const File& file, std::uint64_t size) : file_{file}, size_{size} {}
 
-  /// `count` bytes at `offset`, which lie in the file. Valid until the next call.
+  /// `count` bytes at `offset`, which lie in the file. Valid as long as the `owner` of now.
   Result<std::span<const std::byte>> get(std::uint64_t offset, std::size_t count) {
-    if (offset < start_ || offset + count > start_ + bytes_.size()) {
-      const std::size_t ahead = std::max(count, window_size);
+    if (offset < start_ || offset + count > start_ + filled_) {
+      const std::size_t wanted =
+          std::min<std::uint64_t>(std::max(count, window_size), size_ - offset);
+      bytes_.reset();
+      bytes_ = pool_->take(wanted);
       start_ = offset;
-      bytes_.resize(std::min<std::uint64_t>(ahead, size_ - offset));
-      if (auto read = file_.read_at(offset, bytes_); !read) {
-        bytes_.clear();
+      filled_ = 0;
+      if (auto read = file_.read_at(offset, {bytes_.get(), wanted}); !read) {
         return std::unexpected{read.error()};
       }
+      filled_ = wanted;
     }
-    return std::span<const std::byte>{bytes_}.subspan(offset - start_, count);
+    return std::span<const std::byte>{bytes_.get() + (offset - start_), count};
   }
+  [[nodiscard]] std::shared_ptr<const void> owner() const { return bytes_; }
 
  private:
   const File& file_;
   const std::uint64_t size_;
   std::uint64_t start_ = 0;
-  std::vector<std::byte> bytes_;
+  std::size_t filled_ = 0;
+  std::shared_ptr<WindowPool> pool_ = std::make_shared<WindowPool>();
+  std::shared_ptr<std::byte[]> bytes_;
 };
 
 bool all_zero(std::span<const std::byte> bytes) {
@@ -54,7 +90,7 @@ class Scanner {
     out_.chain = FrameChain{header.chain};
   }
 
-  Result<SegmentScan> run(const FrameVisitor& visit) {
+  Result<SegmentScan> run(const GroupVisitor& visit) {
     for (;;) {
       auto good = take_group(visit);
       if (!good) return std::unexpected{good.error()};
@@ -72,7 +108,7 @@ class Scanner {
   }
 
   /// True if there was a good group at `end`.
-  Result<bool> take_group(const FrameVisitor& visit) {
+  Result<bool> take_group(const GroupVisitor& visit) {
     const std::uint64_t at = out_.end;
     if (out_.file_size - at < group_header_size) return bad("The file ends.");
     auto head = window_.get(at, group_header_size);
@@ -110,14 +146,13 @@ class Scanner {
     return true;
   }
 
-  void accept(const GroupHeader& group, const FrameVisitor& visit) {
-    std::uint64_t offset = out_.end + group_header_size;
-    for (const FrameView& frame : frames_) {
-      out_.chain.add(frame.bytes());
-      out_.last = frame.last();
-      out_.last_recorded_at = frame.recorded_at();
-      if (visit) visit(frame, offset);
-      offset += frame.size();
+  void accept(const GroupHeader& group, const GroupVisitor& visit) {
+    if (!frames_.empty()) {
+      // Back to back, so they are hashed as one.
+      const std::byte* const begin = frames_.front().bytes().data();
+      out_.chain.add({begin, group.size - group_header_size});
+      out_.last = frames_.back().last();
+      out_.last_recorded_at = frames_.back().recorded_at();
     }
     out_.frames += frames_.size();
     ++out_.groups;
@@ -126,6 +161,11 @@ class Scanner {
     out_.last_group_size = std::min(padded(group.size), out_.file_size - out_.end);
     out_.end += out_.last_group_size;
     out_.ends_with_mark = group.frames == 0;
+    if (visit && !frames_.empty()) {
+      visit({.owner = window_.owner(),
+             .frames = std::exchange(frames_, {}),
+             .offset = out_.last_group_at + group_header_size});
+    }
   }
 
   /// Looks at everything behind the last good group, page by page.
@@ -156,11 +196,23 @@ class Scanner {
 
 }  // namespace
 
-Result<SegmentScan> scan_segment(const File& file, const SegmentHeader& header,
-                                 const FrameVisitor& visit) {
+Result<SegmentScan> scan_segment_groups(const File& file, const SegmentHeader& header,
+                                        const GroupVisitor& visit) {
   const auto size = file.size();
   if (!size) return std::unexpected{size.error()};
   return Scanner{file, header, *size}.run(visit);
+}
+
+Result<SegmentScan> scan_segment(const File& file, const SegmentHeader& header,
+                                 const FrameVisitor& visit) {
+  if (!visit) return scan_segment_groups(file, header, {});
+  return scan_segment_groups(file, header, [&visit](const ScannedGroup& group) {
+    std::uint64_t offset = group.offset;
+    for (const FrameView& frame : group.frames) {
+      visit(frame, offset);
+      offset += frame.size();
+    }
+  });
 }
 
 }  // namespace stele::log

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,15 @@ namespace stele::log {
 /// Called with each good frame and its offset in the file. Frames of a group that turns out bad
 /// are not shown.
 using FrameVisitor = std::function<void(const FrameView&, std::uint64_t offset)>;
+
+/// The frames of one good group, back to back from `offset` in the file on.
+struct ScannedGroup {
+  std::shared_ptr<const void> owner;  ///< Of the bytes that the frames view.
+  std::vector<FrameView> frames = {};
+  std::uint64_t offset = 0;
+};
+/// Called with each good group, which it may keep.
+using GroupVisitor = std::function<void(ScannedGroup)>;
 
 struct SegmentScan {
   std::uint64_t file_size = 0;
@@ -44,5 +54,7 @@ struct SegmentScan {
 /// result.
 [[nodiscard]] Result<SegmentScan> scan_segment(const File& file, const SegmentHeader& header,
                                                const FrameVisitor& visit);
+[[nodiscard]] Result<SegmentScan> scan_segment_groups(const File& file, const SegmentHeader& header,
+                                                      const GroupVisitor& visit);
 
 }  // namespace stele::log
