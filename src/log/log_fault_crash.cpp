@@ -134,6 +134,7 @@ class LogFlip : public ::testing::Test {
   }
 
   static bool check_flipped(SimulatedDisk& disk, const Facts& facts) {
+    count_outcome();
     auto opened = OpenedLog::open(disk, 5);
     if (!opened) {
       EXPECT_TRUE(opened.error().code == Errc::corrupt || opened.error().code == Errc::unsupported)

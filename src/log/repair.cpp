@@ -164,6 +164,7 @@ class Repairer {
     chain_.end_segment((*segment)->last(), info.next_group, info.frames, info.chain_after,
                        info.last_recorded_at);
     good_header_.reset();
+    empty_header_.reset();
     return {};
   }
 
@@ -186,6 +187,8 @@ class Repairer {
     chain_.end_segment(scan->last, scan->next_group, scan->frames, scan->chain_after,
                        scan->last_recorded_at);
     good_header_.reset();
+    empty_header_.reset();
+    if (scan->frames == 0) empty_header_ = header;
     return {};
   }
 
@@ -196,6 +199,9 @@ class Repairer {
                                      "); restore a backup.");
     }
     SegmentHeader header = good_header_ ? *good_header_ : chain_.next();
+    // A repair that was cut off may have left an empty segment in front of the bad one. It has the
+    // name that the new one gets, so the new one takes its place: it must not follow it.
+    if (!good_header_ && empty_header_) header = *empty_header_;
     header.kind = SegmentKind::open;
     header.made_at = clock_.now();
     // Past every epoch that a segment behind the cut may have had.
@@ -321,7 +327,8 @@ class Repairer {
   std::vector<Position> firsts_;
   std::size_t bad_ = 0;  // The first damaged segment.
   SegmentChain chain_;
-  std::optional<SegmentHeader> good_header_;  // Of the segment that is being checked.
+  std::optional<SegmentHeader> good_header_;   // Of the segment that is being checked.
+  std::optional<SegmentHeader> empty_header_;  // Of the one before, if it holds no frame.
   RepairReport report_;
 };
 

@@ -1,5 +1,7 @@
 #include "log/testing/log_script.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -275,8 +277,19 @@ std::uint64_t crash_scale() {
   return text == nullptr ? 1 : std::max<std::uint64_t>(1, std::strtoull(text, nullptr, 10));
 }
 
+void count_outcome() {
+  static const ::testing::TestInfo* of = nullptr;
+  static std::uint64_t count = 0;
+  const auto* const test = ::testing::UnitTest::GetInstance()->current_test_info();
+  if (test == nullptr) return;
+  if (of != test) count = 0;
+  of = test;
+  ::testing::Test::RecordProperty("outcomes", std::to_string(++count));
+}
+
 std::vector<std::string> recover_and_compare(SimulatedDisk& disk, Facts& facts,
                                              std::uint64_t seed) {
+  count_outcome();
   std::vector<std::string> problems;
   LogModel model{facts};
   {

@@ -115,6 +115,10 @@ inline constexpr std::uint64_t crash_thinning = 1;
 /// How many times as many outcomes a long run looks at: STELE_CRASH_SCALE, or 1.
 [[nodiscard]] std::uint64_t crash_scale();
 
+/// Counts an outcome that the running test looked at, as its property "outcomes" (scripts/crash
+/// adds them up). Called from the test's own thread.
+void count_outcome();
+
 /// Opens the log that a crash left on `disk` and holds it against `facts`. Then, for every third
 /// seed, or each with a scale: asks again for some of what was accepted and doubtful, goes on for a
 /// while, and holds it against everything once more. Each problem is a sentence. `facts` then holds
