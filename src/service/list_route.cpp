@@ -13,7 +13,6 @@
 namespace stele::service {
 namespace {
 
-using serve::Problem;
 using serve::QueryParams;
 using serve::Response;
 
