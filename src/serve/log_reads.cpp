@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "query/token.h"
+#include "serve/cloud_event.h"
 #include "serve/event_json.h"
 #include "stele/json.h"
 #include "stele/limits.h"
@@ -19,20 +20,23 @@ constexpr std::uint64_t wait_max = 30;       // Seconds.
 constexpr std::size_t read_step = 256;       // Events a read while gathering an answer.
 constexpr std::size_t line_read_step = 512;  // Events a piece of a streamed answer.
 
-enum class Form : std::uint8_t { page, lines, live };
+enum class Form : std::uint8_t { page, lines, live, cloud };
 
 /// A piece of a live feed or of NDJSON: reads on from where it is.
 class Follow : public StreamSource {
  public:
-  Follow(const EventStore& store, Filter filter, Position at)
-      : store_{store}, filter_{std::move(filter)}, at_{at} {}
+  Follow(const EventStore& store, FaultLog& faults, Filter filter, Position at)
+      : store_{store}, faults_{faults}, filter_{std::move(filter)}, at_{at} {}
 
  protected:
   /// Appends events up to a piece's size or `count`; returns how many, or none if reading failed.
   template <typename Put>
   std::optional<std::size_t> put_some(std::size_t count, std::string& out, Put put) {
     const auto page = store_.read_all(at_, filter_, std::min(count, line_read_step));
-    if (!page) return std::nullopt;
+    if (!page) {
+      faults_.note(page.error());
+      return std::nullopt;
+    }
     end_ = page->log_end;
     std::size_t taken = 0;
     for (const EventView& event : page->events) {
@@ -49,6 +53,7 @@ class Follow : public StreamSource {
 
  private:
   const EventStore& store_;
+  FaultLog& faults_;
   Filter filter_;
   Position at_;
   Position end_{};
@@ -56,8 +61,9 @@ class Follow : public StreamSource {
 
 class EventLines final : public Follow {
  public:
-  EventLines(const EventStore& store, Filter filter, Position after, std::size_t limit)
-      : Follow{store, std::move(filter), after}, left_{limit}, until_{store.log_end()} {}
+  EventLines(const EventStore& store, FaultLog& faults, Filter filter, Position after,
+             std::size_t limit)
+      : Follow{store, faults, std::move(filter), after}, left_{limit}, until_{store.log_end()} {}
 
   Next next(std::string& out) override {
     const auto put = [](std::string& to, const EventView& event) {
@@ -78,9 +84,9 @@ class EventLines final : public Follow {
 
 class EventFeed final : public Follow {
  public:
-  EventFeed(const EventStore& store, Filter filter, Position after, Tail& tail,
+  EventFeed(const EventStore& store, FaultLog& faults, Filter filter, Position after, Tail& tail,
             std::chrono::seconds live_wait)
-      : Follow{store, std::move(filter), after}, tail_{tail}, live_wait_{live_wait} {}
+      : Follow{store, faults, std::move(filter), after}, tail_{tail}, live_wait_{live_wait} {}
 
   Next next(std::string& out) override {
     const auto put = [](std::string& to, const EventView& event) {
@@ -140,21 +146,28 @@ struct LogRoutes::Reads::Scan {
   std::chrono::steady_clock::time_point wait_until = {};
 };
 
-LogRoutes::Reads::Reads(EventStore& store, const LogRoutesOptions& options)
+LogRoutes::Reads::Reads(EventStore& store, const LogRoutesOptions& options, observe::Logger& logger)
     : store_{store},
       options_{options},
+      faults_{logger},
       workers_{options.workers, options.worker_queue_max},
       tail_{store} {}
 
 LogRoutes::Reads::~Reads() { workers_.stop(); }
+
+Response LogRoutes::Reads::refused(const Error& error) {
+  faults_.note(error);
+  return problem_of(error);
+}
 
 std::string LogRoutes::Reads::token_at(Position position) const {
   return query::encode_token({.epoch = store_.epoch(), .position = position}, store_.log_id());
 }
 
 void LogRoutes::Reads::events(Request& request, Responder responder) {
-  const auto form = request.accepts({json_type, ndjson_type, sse_type});
-  if (!form) return responder.send(not_acceptable({json_type, ndjson_type, sse_type}));
+  const auto offered = {json_type, ndjson_type, sse_type, cloud_events_batch_type};
+  const auto form = request.accepts(offered);
+  if (!form) return responder.send(not_acceptable(offered));
   QueryParams query{request};
   auto scan = std::make_shared<Scan>(Scan{.responder = std::move(responder)});
   scan->form = static_cast<Form>(*form);
@@ -182,7 +195,7 @@ void LogRoutes::Reads::begin(const std::shared_ptr<Scan>& scan) {
   const bool may_wait = std::chrono::steady_clock::now() < scan->wait_until;
   if (may_wait && !scan->responder.cancelled()) {
     const auto first = store_.read_all(scan->after, scan->filter, 1);
-    if (!first) return scan->responder.send(problem_of(first.error()));
+    if (!first) return scan->responder.send(refused(first.error()));
     if (first->events.empty()) {
       // What was looked at is not looked at again; `after` never passes what could still match.
       scan->after = std::max(scan->after, first->looked_to);
@@ -192,28 +205,34 @@ void LogRoutes::Reads::begin(const std::shared_ptr<Scan>& scan) {
                              [this, scan] { workers_.post([this, scan] { begin(scan); }); });
     }
   }
-  if (scan->form == Form::page) {
-    answer_page(*scan);
-  } else {
+  if (scan->form == Form::lines) {
     answer_lines(*scan);
+  } else {
+    answer_page(*scan);
   }
 }
 
 void LogRoutes::Reads::answer_page(Scan& scan) {
   const auto give_up = std::chrono::steady_clock::now() + options_.scan_time_max;
-  std::string body = "{\"events\":[";
+  const bool cloud = scan.form == Form::cloud;
+  const CloudEventsOf of{.log = store_.log_id(), .epoch = store_.epoch()};
+  std::string body = cloud ? "[" : "{\"events\":[";
   Position at = scan.after;
   Position log_end{};
   std::size_t left = scan.limit;
   bool full = false;
   do {
     const auto page = store_.read_all(at, scan.filter, std::min(left, read_step));
-    if (!page) return scan.responder.send(problem_of(page.error()));
+    if (!page) return scan.responder.send(refused(page.error()));
     log_end = page->log_end;
     const Position before = at;
     for (const EventView& event : page->events) {
       if (body.back() == '}') body += ',';
-      append_event_json(body, event);
+      if (cloud) {
+        append_cloud_event(body, event, of);
+      } else {
+        append_event_json(body, event);
+      }
       at = event.position;
       --left;
       full = left == 0 || body.size() >= options_.answer_size_max;
@@ -222,23 +241,36 @@ void LogRoutes::Reads::answer_page(Scan& scan) {
     if (!full) at = std::max(at, page->looked_to);
     if (at == before) break;  // Nothing was looked at: the end, or past it.
   } while (!full && at < log_end && std::chrono::steady_clock::now() < give_up);
-  at = std::min(at, log_end);
-  body += "],\"position\":" + std::to_string(number(at));
-  body += ",\"logEnd\":" + std::to_string(number(log_end));
+  send_page(scan, std::move(body), std::min(at, log_end), log_end);
+}
+
+/// A page says how far it looked in its last members; a batch, which has none, in headers.
+void LogRoutes::Reads::send_page(Scan& scan, std::string body, Position at, Position log_end) {
+  const std::string position = std::to_string(number(at));
+  const std::string end = std::to_string(number(log_end));
+  body += ']';
+  if (scan.form == Form::cloud) {
+    return scan.responder.send(Response{
+        .content_type = std::string{cloud_events_batch_type},
+        .body = std::move(body),
+        .headers = {
+            {"Stele-Position", position}, {"Stele-Log-End", end}, {"Stele-Token", token_at(at)}}});
+  }
+  body += ",\"position\":" + position + ",\"logEnd\":" + end;
   body += ",\"token\":\"" + token_at(at) + "\"}";
   scan.responder.send(Response::json(200, std::move(body)));
 }
 
 void LogRoutes::Reads::answer_lines(Scan& scan) {
-  scan.responder.stream(
-      Response{.content_type = std::string{ndjson_type}},
-      std::make_unique<EventLines>(store_, std::move(scan.filter), scan.after, scan.limit));
+  scan.responder.stream(Response{.content_type = std::string{ndjson_type}},
+                        std::make_unique<EventLines>(store_, faults_, std::move(scan.filter),
+                                                     scan.after, scan.limit));
 }
 
 void LogRoutes::Reads::answer_live(Scan& scan) {
   scan.responder.stream(
       Response{.content_type = std::string{sse_type}, .headers = {{"Cache-Control", "no-cache"}}},
-      std::make_unique<EventFeed>(store_, std::move(scan.filter), scan.after, tail_,
+      std::make_unique<EventFeed>(store_, faults_, std::move(scan.filter), scan.after, tail_,
                                   options_.live_wait));
 }
 
@@ -250,7 +282,7 @@ Response LogRoutes::Reads::data(Request& request) {
     return malformed("The position in the path must be a whole number from 1.");
   }
   const auto page = store_.read_all(Position{*position - 1}, {}, 1);
-  if (!page) return problem_of(page.error());
+  if (!page) return refused(page.error());
   if (page->events.empty() || number(page->events[0].position) != *position) {
     return Problem{"route_unknown", "There is no event at position " + std::to_string(*position) +
                                         "; the log ends at " +
@@ -283,7 +315,7 @@ Response LogRoutes::Reads::stream(Request& request) {
   do {
     const auto page = store_.read_stream(name, after, std::min(left, read_step),
                                          backward ? Direction::backward : Direction::forward);
-    if (!page) return problem_of(page.error());
+    if (!page) return refused(page.error());
     state = page->state;
     if (page->events.empty()) break;
     for (const EventView& event : page->events) {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "serve/fault_log.h"
 #include "serve/log_routes.h"
 #include "serve/query_params.h"
 #include "serve/tail.h"
@@ -11,7 +12,7 @@ namespace stele::serve {
 
 class LogRoutes::Reads {
  public:
-  Reads(EventStore& store, const LogRoutesOptions& options);
+  Reads(EventStore& store, const LogRoutesOptions& options, observe::Logger& logger);
   ~Reads();
   Reads(const Reads&) = delete;
   Reads& operator=(const Reads&) = delete;
@@ -27,10 +28,13 @@ class LogRoutes::Reads {
   void answer_page(Scan& scan);
   void answer_lines(Scan& scan);
   void answer_live(Scan& scan);
+  void send_page(Scan& scan, std::string body, Position at, Position log_end);
+  [[nodiscard]] Response refused(const Error& error);
   [[nodiscard]] std::string token_at(Position position) const;
 
   EventStore& store_;
   const LogRoutesOptions& options_;
+  FaultLog faults_;
   Workers workers_;  // Stops after the tail, which posts to it.
   Tail tail_;
 };

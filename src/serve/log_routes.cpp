@@ -19,6 +19,16 @@ constexpr const char* event_schema =
     R"("recordedAt":{"type":"string","format":"date-time"}},)"
     R"("oneOf":[{"required":["data"]},{"required":["dataBase64"]}],"additionalProperties":false})";
 
+constexpr const char* cloud_event_schema =
+    R"({"type":"object","required":["specversion","id","source","type","subject","time",)"
+    R"("datacontenttype"],"properties":{"specversion":{"const":"1.0"},)"
+    R"("id":{"type":"string","minLength":1},"source":{"type":"string","format":"uri-reference"},)"
+    R"("type":{"type":"string","minLength":1},"subject":{"type":"string","minLength":1},)"
+    R"("time":{"type":"string","format":"date-time"},"datacontenttype":{"type":"string"},)"
+    R"("data":{},"data_base64":{"type":"string","contentEncoding":"base64"}},)"
+    R"("oneOf":[{"required":["data"]},{"required":["data_base64"]}],)"
+    R"("additionalProperties":{"type":"string"}})";
+
 constexpr const char* append_schema =
     R"({"type":"object","required":["streams"],"additionalProperties":false,"properties":{)"
     R"("id":{"type":"string","format":"uuid"},"streams":{"type":"array",)"
@@ -95,27 +105,32 @@ RouteDoc append_doc() {
 }
 
 RouteDoc events_doc() {
-  return {.summary = "Read events of all streams in the order of their positions.",
-          .tag = "log",
-          .parameters = {{.name = "after", .schema = after_schema},
-                         {.name = "limit", .schema = limit_schema},
-                         {.name = "category", .schema = names_schema},
-                         {.name = "type", .schema = names_schema},
-                         {.name = "tag", .schema = names_schema},
-                         {.name = "wait",
-                          .schema = R"({"type":"integer","minimum":0,"maximum":30})",
-                          .description = "Seconds to wait for the first event."},
-                         {.name = "Last-Event-ID",
-                          .in = "header",
-                          .schema = R"({"type":"integer","minimum":0})",
-                          .description = "Of a live feed: goes before after."}},
-          .responses = {{.status = 200,
-                         .description = "A page; NDJSON: an event a line, to the limit or the "
-                                        "log's end; a live feed that does not end.",
-                         .content = {{"application/json", schema_ref("EventsPage")},
-                                     {"application/x-ndjson", R"({"type":"string"})"},
-                                     {"text/event-stream", R"({"type":"string"})"}}}},
-          .problems = {"not_acceptable", "corrupt"}};
+  return {
+      .summary = "Read events of all streams in the order of their positions.",
+      .tag = "log",
+      .parameters = {{.name = "after", .schema = after_schema},
+                     {.name = "limit", .schema = limit_schema},
+                     {.name = "category", .schema = names_schema},
+                     {.name = "type", .schema = names_schema},
+                     {.name = "tag", .schema = names_schema},
+                     {.name = "wait",
+                      .schema = R"({"type":"integer","minimum":0,"maximum":30})",
+                      .description = "Seconds to wait for the first event."},
+                     {.name = "Last-Event-ID",
+                      .in = "header",
+                      .schema = R"({"type":"integer","minimum":0})",
+                      .description = "Of a live feed: goes before after."}},
+      .responses = {{.status = 200,
+                     .description = "A page; NDJSON: an event a line, to the limit or the "
+                                    "log's end; a live feed that does not end; a batch of "
+                                    "CloudEvents 1.0, with the page's numbers in headers.",
+                     .content = {{"application/json", schema_ref("EventsPage")},
+                                 {"application/x-ndjson", R"({"type":"string"})"},
+                                 {"text/event-stream", R"({"type":"string"})"},
+                                 {"application/cloudevents-batch+json",
+                                  R"({"type":"array","items":)" + schema_ref("CloudEvent") + "}"}},
+                     .headers = {"Stele-Position", "Stele-Log-End", "Stele-Token"}}},
+      .problems = {"not_acceptable", "corrupt"}};
 }
 
 RouteDoc export_doc() {
@@ -159,13 +174,14 @@ RouteDoc stream_doc() {
 LogRoutes::LogRoutes(EventStore& store, LogRoutesOptions options, observe::Logger& logger)
     : options_{options},
       appends_{std::make_unique<Appends>(store, options_, logger)},
-      reads_{std::make_unique<Reads>(store, options_)},
+      reads_{std::make_unique<Reads>(store, options_, logger)},
       store_{store} {}
 
 LogRoutes::~LogRoutes() = default;
 
 void LogRoutes::add_to(Router& router, OpenApi& openapi) {
   openapi.schema("Event", event_schema);
+  openapi.schema("CloudEvent", cloud_event_schema);
   openapi.schema("NewEvent", new_event_schema);
   openapi.schema("Append", append_schema);
   openapi.schema("Appended", appended_schema);

@@ -164,6 +164,75 @@ TEST_F(LogRoutesTest, CarriesBytesThatAreNotJson) {
   EXPECT_EQ(get("/v1/events/2/data").body, "{ \"a\":1}");
 }
 
+/// The rules of CloudEvents 1.0 (sections 3.1 to 3.3, and 2 and 3 of its JSON format) for one
+/// event.
+void expect_cloud_event(const JsonValue& event) {
+  ASSERT_EQ(event.kind(), JsonKind::object);
+  for (const auto* required : {"id", "source", "specversion", "type"}) {
+    ASSERT_TRUE(event.member(required).found()) << required;
+    EXPECT_FALSE(event.member(required).text().empty()) << required;
+  }
+  EXPECT_EQ(event.member("specversion").text(), "1.0");
+  EXPECT_TRUE(parse_time(event.member("time").text()));
+  EXPECT_NE(event.member("data").found(), event.member("data_base64").found());
+  JsonValue member = event.first();
+  for (std::size_t i = 0; i < event.size(); ++i, member = member.next()) {
+    if (member.key() == "data") continue;
+    EXPECT_EQ(member.kind(), JsonKind::string) << member.key() << ": attributes are simple values";
+    if (member.key() == "data_base64") continue;
+    EXPECT_LE(member.key().size(), 20U) << "names should not be longer";
+    for (const char c : member.key()) {
+      EXPECT_TRUE((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) << member.key();
+    }
+    for (const char c : member.text()) EXPECT_GE(static_cast<unsigned char>(c), 0x20U);
+  }
+}
+
+TEST_F(LogRoutesTest, GivesABatchOfCloudEventsToThoseWhoAcceptIt) {
+  const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  ASSERT_EQ(append(R"({"streams":[{"stream":"a-1","events":[{"type":"A","tags":["x:1","y,z"],)"
+                   R"("data": { "n" : [1, 2.50] },"schemaVersion":7,"metadata":{"actor":"me",)"
+                   R"("traceparent":")" +
+                   trace +
+                   R"("}},{"type":"B","dataBase64":"AAH/",)"
+                   R"("contentType":"image/png"},{"type":"C","data":null}]}]})")
+                .status,
+            200);
+  const auto page = store_->read_all(Position{0}, {}, 1);
+  const EventView& first = page->events[0];
+  const std::string_view accept = "Accept: application/cloudevents-batch+json\r\n";
+
+  const Answer answer = get("/v1/events", accept);
+
+  EXPECT_EQ(answer.headers.at("content-type"), "application/cloudevents-batch+json");
+  EXPECT_EQ(answer.headers.at("stele-position"), "3");
+  EXPECT_EQ(answer.headers.at("stele-log-end"), "3");
+  EXPECT_TRUE(
+      query::decode_token(answer.headers.at("stele-token"), store_->log_id(), store_->epoch()));
+  const auto document = JsonDocument::parse(answer.body);
+  ASSERT_TRUE(document) << answer.body;
+  ASSERT_EQ(document->root().kind(), JsonKind::array);
+  ASSERT_EQ(document->root().size(), 3U);
+  JsonValue event = document->root().first();
+  for (int i = 0; i < 3; ++i, event = event.next()) expect_cloud_event(event);
+  const std::string source = "/stele/" + store_->log_id().text();
+  EXPECT_TRUE(answer.body.starts_with(
+      R"([{"specversion":"1.0","id":")" + first.id.text() + R"(","source":")" + source +
+      R"(","type":"A","subject":"a-1","time":")" + to_rfc3339(first.recorded_at) +
+      R"(","datacontenttype":"application/json","steleposition":"1","steleversion":"1",)"
+      R"("steleappend":")" +
+      first.append_id.text() +
+      R"(","steleepoch":"1","steleschema":"7",)"
+      R"("steletags":"[\"x:1\",\"y,z\"]","stelemetadata":"{\"actor\":\"me\",\"traceparent\":\")" +
+      trace + R"(\"}","traceparent":")" + trace + R"(","data":{"n":[1,2.50]}},)"))
+      << answer.body;
+  EXPECT_NE(answer.body.find(R"("datacontenttype":"image/png",)"), std::string::npos);
+  EXPECT_NE(answer.body.find(R"("data_base64":"AAH/"})"), std::string::npos);
+  EXPECT_TRUE(answer.body.ends_with(R"("data":null}])"));
+  EXPECT_EQ(get("/v1/events?after=3", accept).body, "[]");
+  EXPECT_EQ(get("/v1/events?type=B&limit=1", accept).headers.at("stele-position"), "2");
+}
+
 TEST_F(LogRoutesTest, NamesThePlaceOfEveryFault) {
   const auto with_event = [](std::string_view event) {
     return R"({"streams":[{"stream":"a-1","events":[)" + std::string{event} + "]}]}";
