@@ -12,8 +12,12 @@ constexpr std::size_t page_events = 1'000;  // Events in one read of a stream.
 // Folds the events of one account into its row, and keeps when its movements happened.
 class Folding {
  public:
+  explicit Folding(const stele::Upcasters& upcasters) : upcasters_{upcasters} {}
+
   stele::Result<void> take(const stele::EventView& event) {
-    auto taken = take_any(event, Account::Events{});
+    const auto newest = upcasters_.apply(event, buffer_);
+    if (!newest) return std::unexpected{newest.error()};
+    auto taken = take_any(*newest, Account::Events{});
     if (!taken) return taken;
     version_ = event.version;
     position_ = event.position;
@@ -52,6 +56,8 @@ class Folding {
     return {};
   }
 
+  const stele::Upcasters& upcasters_;
+  std::string buffer_;  // Of an event that was upcast.
   AccountRow row_;
   std::vector<Timestamp> movements_;
   stele::Version version_{};
@@ -92,10 +98,11 @@ AccountView view_of(const AccountRow& row, stele::Version version, stele::Positi
 }
 
 stele::Result<std::optional<AccountView>> account_as_of(const stele::EventStore& store,
+                                                        const stele::Upcasters& upcasters,
                                                         std::string_view id, const AsOf& as_of,
                                                         const std::function<bool()>& may_go_on) {
   const std::string stream = std::string{Account::category} + "-" + std::string{id};
-  Folding folding;
+  Folding folding{upcasters};
   bool more = true;
   while (more) {
     if (!may_go_on()) {

@@ -12,6 +12,7 @@
 #include "bank/read_models.h"
 #include "stele/error.h"
 #include "stele/event_store.h"
+#include "stele/registry.h"
 
 namespace bank {
 
@@ -48,10 +49,10 @@ struct AsOf {
 
 // The account as it was; none if it had not that many events, or none yet at that time. The 30 days
 // are those before the time asked for, or before the recording of the last event that is shown.
-// `may_go_on` is asked before each page of the stream. Errors: `timed_out` if it said no, and those
-// of reading.
+// Events of older schema versions are brought to the newest by `upcasters`. `may_go_on` is asked
+// before each page of the stream. Errors: `timed_out` if it said no, and those of reading.
 [[nodiscard]] stele::Result<std::optional<AccountView>> account_as_of(
-    const stele::EventStore& store, std::string_view id, const AsOf& as_of,
-    const std::function<bool()>& may_go_on);
+    const stele::EventStore& store, const stele::Upcasters& upcasters, std::string_view id,
+    const AsOf& as_of, const std::function<bool()>& may_go_on);
 
 }  // namespace bank

@@ -7,9 +7,11 @@
 namespace bank {
 
 void register_bank(stele::Service& service) {
-  service.decider<Account>().fold<AccountSummary>().map<TransactionHistory>();
+  service.decider<Account>();
+  service.fold<AccountSummary>().map<TransactionHistory>().fold<DailyTotals>();
   add_command_routes(service);
   add_query_routes(service);
+  add_report_routes(service);
 }
 
 }  // namespace bank

@@ -119,7 +119,10 @@ Currency currency_of(Service& service, const std::string& id) {
   const auto page = service.store().read_stream(std::string{Account::category} + "-" + id,
                                                 stele::Version{0}, 1, stele::Direction::forward);
   if (!page || page->events.empty()) return {};
-  const auto created = stele::decode_event<AccountCreated>(page->events[0]);
+  std::string buffer;
+  const auto newest = service.upcasters().apply(page->events[0], buffer);
+  if (!newest) return {};
+  const auto created = stele::decode_event<AccountCreated>(*newest);
   return created ? created->currency : Currency{};
 }
 

@@ -3,14 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <expected>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bank/account_view.h"
+#include "bank/query_answers.h"
 #include "bank/read_models.h"
 #include "bank/routes.h"
 #include "bank/statement.h"
+#include "bank/statement_csv.h"
 #include "serve/http.h"
 #include "serve/openapi.h"
 #include "serve/problem.h"
@@ -61,66 +66,66 @@ OrProblem<Found<AccountRow>> find_account(Service& service, const std::string& i
   return std::move(**found);
 }
 
-// Has the history show at least what the token names, or, without one, `position`.
-std::optional<Problem> wait_for_history(Service& service, stele::Position position,
-                                        const Token& token, const Request& request) {
-  if (token) return stele::service::wait_for(service, TransactionHistory::name, token, request);
-  const auto reached = service.engine().wait_until(
-      TransactionHistory::name, position,
-      stele::service::time_left(request, stele::service::newcomer_wait_max));
-  if (reached) return std::nullopt;
-  return stele::service::problem_of_wait(TransactionHistory::name, reached.error());
+Problem problem_of_history(const stele::Error& error) {
+  return stele::service::problem_of_wait(TransactionHistory::name, error);
 }
 
-// A sliding window: the movements of the 30 days before now.
-stele::Result<std::uint64_t> count_30days(stele::ReadView<TransactionHistory>& history,
-                                          const std::string& account, Timestamp now) {
-  const auto totals =
-      history.total({.where = {{"account_id", Compare::equal, account},
-                               {"timestamp", Compare::greater, now - count_window}}});
+// One state of the history that shows at least what the token names, or, without one, `account` as
+// it was found. An account of which an event could not be applied is 503 `parked`.
+OrProblem<stele::ReadView<TransactionHistory>> history_of(Service& service, const std::string& id,
+                                                          const Found<AccountRow>& account,
+                                                          const Token& token,
+                                                          const Request& request) {
+  namespace from = stele::service;
+  const stele::Position position = token ? token->position : account.position;
+  const auto most = token ? from::token_wait_max : from::newcomer_wait_max;
+  const auto reached = service.engine().wait_until(TransactionHistory::name, position,
+                                                   from::time_left(request, most));
+  if (!reached) return std::unexpected{problem_of_history(reached.error())};
+  auto view = service.read_model<TransactionHistory>().view(from::time_left(request, most));
+  if (!view) return std::unexpected{problem_of_history(view.error())};
+  const std::string stream = std::string{Account::category} + "-" + id;
+  const auto parked = view->parked(stream);
+  if (!parked) return std::unexpected{problem_of_history(parked.error())};
+  if (*parked) {
+    return std::unexpected{
+        problem_of_history(stele::query::parked_error(TransactionHistory::name, stream))};
+  }
+  return std::move(*view);
+}
+
+using Counts = std::map<std::string, std::uint64_t, std::less<>>;
+
+// How many movements each of `accounts` had in the 30 days before now, in one query: a window that
+// slides with the clock, so a movement that is exactly 30 days old has just left it. Accounts
+// without one are missing.
+stele::Result<Counts> count_30days(stele::ReadView<TransactionHistory>& history,
+                                   std::vector<stele::Value> accounts, Timestamp now) {
+  const auto totals = history.total({.where = {{.column = "account_id",
+                                                .compare = Compare::one_of,
+                                                .values = std::move(accounts)},
+                                               {"timestamp", Compare::greater, now - count_window}},
+                                     .group_by = {"account_id"}});
   if (!totals) return std::unexpected{totals.error()};
-  return totals->empty() ? 0 : totals->front().count;
+  Counts counts;
+  for (const stele::Total& total : *totals) {
+    counts.emplace(total.group[0].cell().text(), total.count);
+  }
+  return counts;
 }
 
-template <typename T>
-Response json_response(const T& answer) {
-  auto text = stele::to_json(answer, Naming::camel_case);
-  if (!text) {
-    return stele::serve::problem_of(
-        stele::Error{.code = stele::Errc::internal, .message = text.error().message});
-  }
-  return Response::json(200, std::move(*text));
-}
-
-// `{items, next}`.
-template <typename T>
-Response list_response(const std::vector<T>& items, const std::string& next) {
-  std::string body;
-  body.reserve(items.size() * 512 + 32);
-  body += R"({"items":[)";
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (i > 0) body += ',';
-    if (const auto written = stele::append_json(body, items[i], Naming::camel_case); !written) {
-      return stele::serve::problem_of(
-          stele::Error{.code = stele::Errc::internal, .message = written.error().message});
-    }
-  }
-  body += R"(],"next":)";
-  if (next.empty()) {
-    body += "null";
-  } else {
-    stele::append_json_string(body, next);
-  }
-  body += '}';
-  return Response::json(200, std::move(body));
+std::uint64_t count_of(const Counts& counts, std::string_view account) {
+  const auto found = counts.find(account);
+  return found == counts.end() ? 0 : found->second;
 }
 
 // GET /accounts/{id} ----------------------------------------------------------------------------
 
 Response past_account(Service& service, const std::string& id, const AsOf& as_of,
                       const Request& request) {
-  const auto account = account_as_of(
-      service.store(), id, as_of, [&request] { return Request::Clock::now() < request.deadline; });
+  const auto account =
+      account_as_of(service.store(), service.upcasters(), id, as_of,
+                    [&request] { return Request::Clock::now() < request.deadline; });
   if (!account) return stele::service::problem_of_wait(AccountSummary::name, account.error());
   if (*account) return json_response(**account);
   const auto tip = service.store().stream_tip(std::string{Account::category} + "-" + id);
@@ -151,12 +156,12 @@ Response get_account(Service& service, const Request& request) {
   }
   const auto account = find_account(service, *id, *token, request);
   if (!account) return account.error();
-  if (const auto late = wait_for_history(service, account->position, *token, request)) return *late;
-  auto history = service.read_model<TransactionHistory>().view();
-  if (!history) return stele::serve::problem_of(history.error());
-  const auto count = count_30days(*history, *id, service.clock().now());
-  if (!count) return stele::serve::problem_of(count.error());
-  return json_response(view_of(account->row, account->version, account->position, *count));
+  auto history = history_of(service, *id, *account, *token, request);
+  if (!history) return history.error();
+  const auto counts = count_30days(*history, {*id}, service.clock().now());
+  if (!counts) return problem_of_history(counts.error());
+  return json_response(
+      view_of(account->row, account->version, account->position, count_of(*counts, *id)));
 }
 
 // GET /accounts ---------------------------------------------------------------------------------
@@ -179,15 +184,17 @@ Response list_accounts(Service& service, const Request& request) {
     if (const auto late = stele::service::wait_for(service, name, *token, request)) return *late;
   }
   const auto page = service.read_model<AccountSummary>().select(select);
-  if (!page) return stele::serve::problem_of(page.error());
+  if (!page) return stele::service::problem_of_wait(AccountSummary::name, page.error());
   auto history = service.read_model<TransactionHistory>().view();
-  if (!history) return stele::serve::problem_of(history.error());
+  if (!history) return problem_of_history(history.error());
+  std::vector<stele::Value> accounts;
+  for (const Found<AccountRow>& found : page->rows) accounts.emplace_back(found.row.account_id);
+  const auto counts = count_30days(*history, std::move(accounts), service.clock().now());
+  if (!counts) return problem_of_history(counts.error());
   std::vector<AccountView> items;
-  const Timestamp now = service.clock().now();
   for (const Found<AccountRow>& found : page->rows) {
-    const auto count = count_30days(*history, found.row.account_id, now);
-    if (!count) return stele::serve::problem_of(count.error());
-    items.push_back(view_of(found.row, found.version, found.position, *count));
+    items.push_back(view_of(found.row, found.version, found.position,
+                            count_of(*counts, found.row.account_id)));
   }
   return list_response(items, page->next);
 }
@@ -229,6 +236,7 @@ Response list_transactions(Service& service, const Request& request) {
   select.limit = query.number("limit", stele::select_limit_default, 1, stele::select_limit_max);
   select.cursor = query.text("cursor").value_or("");
   add_type(query, select);
+  select.search = query.text("q").value_or("");
   const Period period = read_period(query);
   if (period.from) select.where.push_back({"timestamp", Compare::greater_equal, *period.from});
   if (period.to) select.where.push_back({"timestamp", Compare::less, *period.to});
@@ -240,9 +248,10 @@ Response list_transactions(Service& service, const Request& request) {
 
   const auto account = find_account(service, *id, *token, request);
   if (!account) return account.error();
-  if (const auto late = wait_for_history(service, account->position, *token, request)) return *late;
-  const auto page = service.read_model<TransactionHistory>().select(select);
-  if (!page) return stele::serve::problem_of(page.error());
+  auto history = history_of(service, *id, *account, *token, request);
+  if (!history) return history.error();
+  const auto page = history->select(select);
+  if (!page) return problem_of_history(page.error());
   std::vector<MovementRow> items;
   for (const Found<MovementRow>& found : page->rows) items.push_back(found.row);
   return list_response(items, page->next);
@@ -250,53 +259,46 @@ Response list_transactions(Service& service, const Request& request) {
 
 // GET /accounts/{id}/statement ------------------------------------------------------------------
 
+constexpr std::string_view media_type_json = "application/json";
+constexpr std::string_view media_type_csv = "text/csv";
+
+Response statement_response(const Statement& statement, bool as_csv) {
+  if (!as_csv) return json_response(statement);
+  Response response{.content_type = std::string{media_type_csv} + "; charset=utf-8; header=present",
+                    .body = to_csv(statement)};
+  return std::move(response).with("Content-Disposition", "attachment; filename=\"statement-" +
+                                                             statement.account_id + ".csv\"");
+}
+
 Response get_statement(Service& service, const Request& request) {
+  const auto form = request.accepts({media_type_json, media_type_csv});
+  if (!form) return stele::serve::not_acceptable({media_type_json, media_type_csv});
   QueryParams query{request};
   const auto token = stele::service::token_of(service, request, query);
   const Period period = read_period(query);
+  const Timestamp now = service.clock().now();
+  if (period.from && !period.to && *period.from > now) {
+    query.refuse("from", "lies ahead, at " + stele::to_rfc3339(*period.from) +
+                             "; without \"to\" a statement ends now. Give \"to\", or a \"from\" "
+                             "that has passed.");
+  }
   if (const auto bad = query.finish()) return *bad;
   if (!token) return token.error();
   const auto id = path_id(request);
   if (!id) return id.error();
   const auto account = find_account(service, *id, *token, request);
   if (!account) return account.error();
-  if (const auto late = wait_for_history(service, account->position, *token, request)) return *late;
-  auto history = service.read_model<TransactionHistory>().view();
-  if (!history) return stele::serve::problem_of(history.error());
-  const auto statement = make_statement(*history, account->row, period, service.clock().now());
-  if (statement) return json_response(*statement);
+  auto history = history_of(service, *id, *account, *token, request);
+  if (!history) return history.error();
+  const auto statement = make_statement(*history, account->row, period, now);
+  if (statement) return statement_response(*statement, *form == 1);
   if (statement.error().code == stele::Errc::too_large) {
     return stele::serve::malformed(statement.error().message, "?from");
   }
-  return stele::serve::problem_of(statement.error());
+  return problem_of_history(statement.error());
 }
 
 // Documentation ---------------------------------------------------------------------------------
-
-constexpr std::string_view date_schema =
-    R"({"type":"string","description":"RFC 3339, or a date: midnight UTC"})";
-
-RouteDoc document(std::string summary, std::string schema, std::vector<std::string> problems,
-                  std::vector<stele::serve::ParameterDoc> parameters) {
-  RouteDoc doc;
-  doc.summary = std::move(summary);
-  doc.tag = "bank";
-  doc.parameters = std::move(parameters);
-  doc.parameters.push_back(
-      {.name = "token", .description = "Wait for the write whose answer this token is from."});
-  doc.parameters.push_back({.name = "Stele-Token", .in = "header"});
-  doc.responses = {{.status = 200, .content = {{.schema = stele::serve::schema_ref(schema)}}}};
-  problems.insert(problems.end(), {"malformed", "token_invalid", "not_acceptable", "not_yet"});
-  doc.problems = std::move(problems);
-  return doc;
-}
-
-std::string list_schema(std::string_view item) {
-  return R"({"type":"object","properties":{"items":{"type":"array","items":)" +
-         stele::serve::schema_ref(item) +
-         R"(},"next":{"anyOf":[{"type":"string"},{"type":"null"}]}},)"
-         R"("required":["items","next"],"additionalProperties":false})";
-}
 
 void add_schemas(stele::serve::OpenApi& openapi) {
   constexpr auto use = stele::SchemaOf::writing;
@@ -305,25 +307,6 @@ void add_schemas(stele::serve::OpenApi& openapi) {
   openapi.schema("Statement", stele::json_schema<Statement>(Naming::camel_case, use));
   openapi.schema("AccountList", list_schema("Account"));
   openapi.schema("TransactionList", list_schema("Transaction"));
-}
-
-// A query that offers JSON only: what `answer` gives, on a thread that may wait.
-template <typename Answer>
-auto json_query(Answer answer) {
-  return stele::serve::blocking([answer = std::move(answer)](Request& request) -> Response {
-    if (request.accepts({"application/json"})) return answer(request);
-    return stele::serve::not_acceptable({"application/json"});
-  });
-}
-
-const std::vector<stele::serve::ParameterDoc> paging{
-    {.name = "limit", .schema = R"({"type":"integer","minimum":1,"maximum":1000,"default":50})"},
-    {.name = "cursor", .description = "`next` of the page before."}};
-
-std::vector<stele::serve::ParameterDoc> with_paging(
-    std::vector<stele::serve::ParameterDoc> parameters) {
-  parameters.insert(parameters.begin(), paging.begin(), paging.end());
-  return parameters;
 }
 
 }  // namespace
@@ -337,29 +320,39 @@ void add_query_routes(Service& service) {
 
   router.add("GET /accounts",
              json_query([&service](Request& request) { return list_accounts(service, request); }),
-             document("List accounts, by id", "AccountList", {},
+             document_query("List accounts, by id", "AccountList", {},
                       with_paging({{.name = "owner", .description = "The owner's whole name."},
                                    {.name = "active", .schema = R"({"type":"boolean"})"}})));
   router.add("GET /accounts/{id}",
              json_query([&service](Request& request) { return get_account(service, request); }),
-             document("Show an account, now or as it was", "Account",
-                      {"account_unknown", "version_unknown"},
+             document_query("Show an account, now or as it was", "Account",
+                      {"account_unknown", "version_unknown", "parked"},
                       {{.name = "atVersion", .schema = R"({"type":"integer","minimum":0})"},
                        {.name = "atTime", .schema = date}}));
   router.add(
       "GET /accounts/{id}/transactions",
       json_query([&service](Request& request) { return list_transactions(service, request); }),
-      document("List an account's movements, newest first", "TransactionList", {"account_unknown"},
+      document_query("List an account's movements, newest first", "TransactionList",
+               {"account_unknown", "parked"},
                with_paging({{.name = "type",
                              .schema = R"({"type":"string","enum":["CREDIT","DEBIT",)"
                                        R"("TRANSFER_OUT","TRANSFER_IN","DEPOSIT",)"
                                        R"("WITHDRAW"]})"},
                             from,
-                            to})));
+                            to,
+                            {.name = "q",
+                             .schema = R"({"type":"string","minLength":1,"maxLength":256})",
+                             .description = "Words that the description or the reference holds, "
+                                            "all of them: rent, \"two words\", begin*."}})));
+  RouteDoc statement = document_query("Show an account's statement over a period", "Statement",
+                                      {"account_unknown", "parked"}, {from, to});
+  statement.responses[0].content.push_back(
+      {.media_type = std::string{media_type_csv}, .schema = R"({"type":"string"})"});
+  statement.responses[0].headers = {"Content-Disposition"};
   router.add("GET /accounts/{id}/statement",
-             json_query([&service](Request& request) { return get_statement(service, request); }),
-             document("Show an account's statement over a period", "Statement", {"account_unknown"},
-                      {from, to}));
+             stele::serve::blocking(
+                 [&service](Request& request) { return get_statement(service, request); }),
+             std::move(statement));
 }
 
 }  // namespace bank

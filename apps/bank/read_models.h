@@ -1,6 +1,6 @@
-// The bank's read models: one row per account, and one per movement of money. Plain functions from
-// events to rows. Dates are those at which things happened (`occurred_at`, else the recording), so
-// that a rebuild gives the same rows.
+// The bank's read models: one row per account, one per movement of money, and one per day and
+// currency. Plain functions from events to rows. Dates are those at which things happened
+// (`occurred_at`, else the recording), so that a rebuild gives the same rows.
 
 #pragma once
 
@@ -77,13 +77,16 @@ STELE_DESCRIBE(MovementRow, transaction_id, event_id, account_id, timestamp, eve
 
 struct TransactionHistory {
   static constexpr auto name = "transaction_history";
-  static constexpr int generation = 1;
+  static constexpr int generation = 2;
   static constexpr auto category = "account";
   using Events = stele::Events<AccountCreated, MoneyDeposited, MoneyWithdrawn, MoneyTransferred,
                                MoneyReceived>;
   using Row = MovementRow;
   static constexpr stele::Index indexes[] = {{{"account_id", "timestamp", "version"}},
                                              {{"account_id", "type", "timestamp", "version"}}};
+  // The description names the counterparty, so its words are found too.
+  static constexpr stele::FullText full_text = {.columns = {"description", "reference"},
+                                                .within = "account_id"};
 
   static stele::Rows<Row> map(const AccountCreated& e, const stele::At& at);
   static stele::Rows<Row> map(const MoneyDeposited& e, const stele::At& at);
@@ -91,5 +94,50 @@ struct TransactionHistory {
   static stele::Rows<Row> map(const MoneyTransferred& e, const stele::At& at);
   static stele::Rows<Row> map(const MoneyReceived& e, const stele::At& at);
 };
+
+// What moved on one day, UTC, in one currency. A sum over all accounts may pass the 64 bits that
+// one account's money has, so a volume is a decimal text, added without a limit.
+struct DailyRow {
+  std::string day;  // "2026-01-31"
+  Currency currency;
+  std::uint64_t credit_count = 0;
+  std::string credit_volume;  // Amounts without fees, here and below.
+  std::uint64_t debit_count = 0;
+  std::string debit_volume;
+  std::uint64_t transfer_out_count = 0;
+  std::string transfer_out_volume;
+  std::uint64_t transfer_in_count = 0;
+  std::string transfer_in_volume;
+  std::string fees;
+  std::uint64_t accounts_opened = 0;
+};
+STELE_DESCRIBE(DailyRow, day, currency, credit_count, credit_volume, debit_count, debit_volume,
+               transfer_out_count, transfer_out_volume, transfer_in_count, transfer_in_volume, fees,
+               accounts_opened);
+
+// A fold over a key of its own: events of many accounts meet in one row.
+struct DailyTotals {
+  static constexpr auto name = "daily_totals";
+  static constexpr int generation = 1;
+  static constexpr auto category = "account";
+  using Events = stele::Events<AccountCreated, MoneyDeposited, MoneyWithdrawn, MoneyTransferred,
+                               MoneyReceived>;
+  using Row = DailyRow;
+  static constexpr stele::Index indexes[] = {{{"day", "currency"}}, {{"currency", "day"}}};
+
+  static std::string key(const AccountCreated& e, const stele::At& at);
+  static std::string key(const MoneyDeposited& e, const stele::At& at);
+  static std::string key(const MoneyWithdrawn& e, const stele::At& at);
+  static std::string key(const MoneyTransferred& e, const stele::At& at);
+  static std::string key(const MoneyReceived& e, const stele::At& at);
+  static void apply(Row& row, const AccountCreated& e, const stele::At& at);
+  static void apply(Row& row, const MoneyDeposited& e, const stele::At& at);
+  static void apply(Row& row, const MoneyWithdrawn& e, const stele::At& at);
+  static void apply(Row& row, const MoneyTransferred& e, const stele::At& at);
+  static void apply(Row& row, const MoneyReceived& e, const stele::At& at);
+};
+
+// The day of a time, UTC, as rows name it: "2026-01-31".
+[[nodiscard]] std::string day_of(Timestamp time);
 
 }  // namespace bank

@@ -154,7 +154,7 @@ class TimeTravel : public ::testing::Test {
     ASSERT_TRUE(store_->append({.streams = {&stream, 1}}));
   }
   std::optional<AccountView> as_of(const AsOf& what) {
-    return account_as_of(*store_, "42", what, [] { return true; }).value();
+    return account_as_of(*store_, {}, "42", what, [] { return true; }).value();
   }
 
   FixedClock clock_;
@@ -191,7 +191,7 @@ TEST_F(TimeTravel, ShowsAnAccountAsItWasRecordedAtATime) {
 
 TEST_F(TimeTravel, StopsWhenItsTimeIsUp) {
   append(created(usd(100)), 100);
-  const auto late = account_as_of(*store_, "42", {}, [] { return false; });
+  const auto late = account_as_of(*store_, {}, "42", {}, [] { return false; });
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, stele::Errc::timed_out);
 }

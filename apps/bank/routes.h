@@ -12,4 +12,7 @@ void add_command_routes(stele::Service& service);
 // GET /accounts, /accounts/{id}, /accounts/{id}/transactions, /accounts/{id}/statement.
 void add_query_routes(stele::Service& service);
 
+// GET /reports/daily.
+void add_report_routes(stele::Service& service);
+
 }  // namespace bank

@@ -185,6 +185,10 @@ class ReadView {
     return snapshot_->total(what);
   }
 
+  /// Whether what this view shows of `key` is not all that the log has, as an event of it could
+  /// not be applied.
+  [[nodiscard]] Result<bool> parked(std::string_view) { return false; }
+
  private:
   template <typename Take>
   static Result<void> keep(std::string_view key, const StoredRow& stored, Take&& take) {

@@ -143,5 +143,43 @@ TEST(Idempotency, DependsOnTheMeaningOfACommandNotOnItsSpelling) {
   }
 }
 
+struct Pay {
+  Amount amount;
+};
+STELE_DESCRIBE(Pay, amount);
+
+struct Purse {
+  static constexpr auto category = "purse";
+  static constexpr int state_version = 1;
+  using Events = stele::Events<Deposited>;
+  using Commands = stele::Commands<Pay>;
+  struct State {};
+  static void evolve(State&, const Deposited&) {}
+  static Decision decide(const State&, const Pay&) { return {}; }
+};
+
+TEST(Idempotency, TakesEverySpellingOfAnAmountForTheSame) {
+  decide::Deciders deciders;
+  ASSERT_TRUE(deciders.add<Purse>());
+  const auto digest_of = [&](std::string_view json) {
+    auto call = deciders.parse("purse", "Pay", "1", json, {});
+    decide::make_idempotent(*call, {.tenant = {},
+                                   .caller = {},
+                                   .idempotency_key = "k",
+                                   .method = "POST",
+                                   .path = "/p"});
+    return *call->options.digest;
+  };
+  const auto first = digest_of(R"({"amount":"1.00"})");
+  for (const char* same : {R"({"amount":"1.0"})", R"({"amount":"1"})", R"({"amount":1})",
+                           R"({"amount":"01.00"})"}) {
+    EXPECT_EQ(digest_of(same), first) << same;
+  }
+  for (const char* other : {R"({"amount":"1.01"})", R"({"amount":"10"})", R"({"amount":"-1.00"})",
+                            R"({"amount":"0.1"})"}) {
+    EXPECT_NE(digest_of(other), first) << other;
+  }
+}
+
 }  // namespace
 }  // namespace stele

@@ -1,6 +1,7 @@
 #include "decide/loader.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -10,20 +11,23 @@
 namespace stele::decide {
 namespace {
 
+/// The event in its newest form; what changed lives in `buffer`.
+Result<EventView> newest_of(const ProcessorParts& parts, const EventView& event,
+                            std::string& buffer) {
+  if (parts.upcasters == nullptr) return event;
+  return parts.upcasters->apply(event, buffer);
+}
+
 /// Folds one event; one whose type the decider does not list changes nothing.
 Result<void> fold(const ProcessorParts& parts, const detail::DeciderTable& table, void* state,
                   const EventView& event) {
   std::string buffer;
-  EventView newest = event;
-  if (parts.upcasters != nullptr && !parts.upcasters->empty()) {
-    auto cast = parts.upcasters->apply(event, buffer);
-    if (!cast) return std::unexpected{std::move(cast.error())};
-    newest = *cast;
-  }
-  const detail::EventTable* type = table.event_named(newest.type);
+  const auto newest = newest_of(parts, event, buffer);
+  if (!newest) return std::unexpected{newest.error()};
+  const detail::EventTable* type = table.event_named(newest->type);
   if (type == nullptr) return {};
   try {
-    return type->decode_and_evolve(state, newest);
+    return type->decode_and_evolve(state, *newest);
   } catch (...) {  // The rules are the user's.
     return fail(Errc::internal, "The decider of \"" + std::string{table.category} +
                                     "\" threw an exception at the event at position " +
@@ -73,7 +77,11 @@ std::optional<LoadedState> from_snapshot(const ProcessorParts& parts,
 
 Result<void> read_item(const ProcessorParts& parts, const QueryItem& item, Position end,
                        std::vector<EventBlock>& blocks, std::vector<EventView>& events) {
-  const Filter filter{.categories = {}, .types = item.types, .tags = item.tags};
+  Filter filter{.categories = {}, .types = item.types, .tags = item.tags};
+  for (const std::string& type : item.types) {  // Also those recorded under a former name.
+    if (parts.upcasters == nullptr) break;
+    std::ranges::copy(parts.upcasters->former_names(type), std::back_inserter(filter.types));
+  }
   Position after{};
   while (after < end) {
     auto page = parts.store->read_all(after, filter, parts.limits.load_events);
@@ -130,7 +138,7 @@ Result<LoadedState> load_query(const ProcessorParts& parts, const detail::Decide
   return loaded;
 }
 
-Result<Accepted> load_accepted(const EventStore& store, Appended appended) {
+Result<Accepted> load_accepted(const ProcessorParts& parts, Appended appended) {
   Accepted out;
   out.appended = std::move(appended);
   out.appended.replayed = true;
@@ -139,7 +147,7 @@ Result<Accepted> load_accepted(const EventStore& store, Appended appended) {
   while (after < out.appended.last) {
     const std::size_t limit =
         std::min<std::size_t>(number(out.appended.last) - number(after), limits::read_events_max);
-    const auto page = store.read_all(after, {}, limit);
+    const auto page = parts.store->read_all(after, {}, limit);
     if (!page) return std::unexpected{page.error()};
     if (page->looked_to <= after) {
       return fail(Errc::corrupt, "The events of append " + out.appended.id.text() +
@@ -152,13 +160,16 @@ Result<Accepted> load_accepted(const EventStore& store, Appended appended) {
         out.appended.streams.push_back(state);
       }
       out.appended.streams.back() = state;
+      std::string buffer;
+      const auto newest = newest_of(parts, event, buffer);
+      if (!newest) return std::unexpected{newest.error()};
       out.events.push_back({.stream = std::string{event.stream},
-                            .type = std::string{event.type},
+                            .type = std::string{newest->type},
                             .version = event.version,
                             .position = event.position,
                             .id = event.id,
-                            .schema_version = event.schema_version,
-                            .data = std::string{event.data},
+                            .schema_version = newest->schema_version,
+                            .data = std::string{newest->data},
                             .metadata = std::string{event.metadata}});
     }
     after = page->looked_to;

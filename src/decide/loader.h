@@ -26,7 +26,8 @@ struct LoadedState {
 [[nodiscard]] Result<LoadedState> load_query(const ProcessorParts& parts,
                                              const detail::DeciderTable& table, const Query& query);
 
-/// The answer to a command that was accepted as `appended`, from the events it wrote.
-[[nodiscard]] Result<Accepted> load_accepted(const EventStore& store, Appended appended);
+/// The answer to a command that was accepted as `appended`, from the events it wrote, which older
+/// code may have written.
+[[nodiscard]] Result<Accepted> load_accepted(const ProcessorParts& parts, Appended appended);
 
 }  // namespace stele::decide

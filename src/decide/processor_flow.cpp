@@ -53,7 +53,7 @@ void CommandProcessor::Impl::look_up(Job& job) {
       out = fail(Errc::id_reused,
                  "The idempotency key was used for another command. Choose another key.");
     } else if (*found) {
-      auto accepted = load_accepted(*parts_.store, std::move(**found));
+      auto accepted = load_accepted(parts_, std::move(**found));
       if (accepted) {
         out = std::move(*accepted);
       } else {

@@ -253,14 +253,15 @@ TEST_F(ReaderTest, WaitsUntilARowShowsWhatATokenNames) {
     if (i == 1) {
       ASSERT_TRUE(engine_.wait_until("sums", position, seconds{10}));
     }
-    const auto found = find_fresh(engine_, sums, "1", token, seconds{10});
+    const auto found = find_showing(engine_, sums, "1", token, seconds{10});
     ASSERT_TRUE(found) << found.error().message;
     ASSERT_TRUE(*found);
     ASSERT_GE((*found)->version, token.version);
     ASSERT_EQ((*found)->row.count, static_cast<std::int64_t>(i));
   }
   const Token future{.epoch = store_->epoch(), .position = Position{1'000}};
-  EXPECT_EQ(find_fresh(engine_, sums, "1", future, milliseconds{20}).error().code, Errc::timed_out);
+  const auto late = find_showing(engine_, sums, "1", future, milliseconds{20});
+  EXPECT_EQ(late.error().code, Errc::timed_out);
 
   // The row of the token's own stream answers by its version, although the projection stands.
   ASSERT_TRUE(engine_.pause("sums"));
@@ -268,7 +269,7 @@ TEST_F(ReaderTest, WaitsUntilARowShowsWhatATokenNames) {
                   .position = Position{1'000},
                   .stream_hash = hash_of_stream("account-1"),
                   .version = Version{100}};
-  EXPECT_TRUE(find_fresh(engine_, sums, "1", own, milliseconds{20}));
+  EXPECT_TRUE(find_showing(engine_, sums, "1", own, milliseconds{20}));
 }
 
 }  // namespace

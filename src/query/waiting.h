@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -18,14 +19,34 @@ namespace stele::query {
 /// token's own stream answers by its version, however far the projection as a whole is behind.
 [[nodiscard]] bool row_shows(const Token& token, std::string_view stream, Version version) noexcept;
 
-/// The row at `key` of fold `P`, keyed by stream, once it shows what `token` names. Errors:
-/// `timed_out` (answers call it `not_yet`), `unavailable`, `corrupt`.
+/// The error of a row that is not the newest because its key is parked.
+[[nodiscard]] Error parked_error(std::string_view projection, std::string_view key);
+
+/// The row at `key` as `view` has it. Errors: `parked`, and as of `ReadView::find`.
 template <typename P>
-[[nodiscard]] Result<std::optional<Found<typename P::Row>>> find_fresh(
+[[nodiscard]] Result<std::optional<Found<typename P::Row>>> find_whole(ReadView<P>& view,
+                                                                       std::string_view key) {
+  const auto parked = view.parked(key);
+  if (!parked) return std::unexpected{parked.error()};
+  if (*parked) return std::unexpected{parked_error(P::name, key)};
+  return view.find(key);
+}
+
+/// The row at `key` of fold `P`, keyed by stream, once it shows what `token` names; waits at most
+/// `timeout` in all. Errors: `timed_out` (answers call it `not_yet`), `parked`, `unavailable`,
+/// `corrupt`.
+template <typename P>
+[[nodiscard]] Result<std::optional<Found<typename P::Row>>> find_showing(
     const projection::Engine& engine, const ReadModel<P>& model, std::string_view key,
     const Token& token, std::chrono::microseconds timeout) {
-  if (auto view = model.view(timeout)) {
-    auto found = view->find(key);
+  using Clock = std::chrono::steady_clock;
+  const auto until = Clock::now() + timeout;
+  const auto left = [until] {
+    return std::max(std::chrono::duration_cast<std::chrono::microseconds>(until - Clock::now()),
+                    std::chrono::microseconds{0});
+  };
+  if (auto view = model.view(left())) {
+    auto found = find_whole(*view, key);
     if (!found) return found;
     const std::string stream = std::string{P::category} + "-" + std::string{key};
     if (view->position() >= token.position ||
@@ -35,9 +56,11 @@ template <typename P>
   } else if (view.error().code != Errc::unavailable) {  // Not made yet: worth waiting for.
     return std::unexpected{std::move(view.error())};
   }
-  const auto reached = engine.wait_until(P::name, token.position, timeout);
+  const auto reached = engine.wait_until(P::name, token.position, left());
   if (!reached) return std::unexpected{reached.error()};
-  return model.find(key);
+  auto view = model.view(left());
+  if (!view) return std::unexpected{std::move(view.error())};
+  return find_whole(*view, key);
 }
 
 }  // namespace stele::query

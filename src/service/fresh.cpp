@@ -30,7 +30,7 @@ Problem problem_of_wait(std::string_view projection, const Error& error) {
   }
   return Problem{"not_yet",
                  "The read model " + std::string{projection} +
-                     " does not show that write yet. Ask again in a moment.",
+                     " does not show that yet. Ask again in a moment.",
                  503};
 }
 

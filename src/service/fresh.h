@@ -33,7 +33,7 @@ inline constexpr std::chrono::microseconds newcomer_wait_max = std::chrono::seco
 [[nodiscard]] std::chrono::microseconds time_left(const serve::Request& request,
                                                   std::chrono::microseconds most);
 
-/// How a wait that did not succeed is told: 503 `not_yet`.
+/// How a read, or a wait for one, that did not succeed is told: 503 `not_yet` or `parked`.
 [[nodiscard]] serve::Problem problem_of_wait(std::string_view projection, const Error& error);
 
 /// Waits until projection `name` shows the log up to the token's position.
@@ -48,22 +48,31 @@ inline constexpr std::chrono::microseconds newcomer_wait_max = std::chrono::seco
                                                                     std::string_view stream,
                                                                     const serve::Request& request);
 
+/// The row at `key` as it is now. Errors: `parked`, and as of `ReadModel::find`.
+template <typename P>
+[[nodiscard]] Result<std::optional<Found<typename P::Row>>> find_now(
+    const ReadModel<P>& model, std::string_view key, std::chrono::microseconds timeout) {
+  auto view = model.view(timeout);
+  if (!view) return std::unexpected{std::move(view.error())};
+  return query::find_whole(*view, key);
+}
+
 /// The row at `key` of fold `P`, which is keyed by stream, at least as new as `token` says; none if
-/// there is no such stream. Blocks: for workers.
+/// there is no such stream. A parked key is 503 `parked`, not an old row. Blocks: for workers.
 template <typename P>
 [[nodiscard]] std::expected<std::optional<Found<typename P::Row>>, serve::Problem> find_fresh(
     Service& service, const ReadModel<P>& model, std::string_view key,
     const std::optional<query::Token>& token, const serve::Request& request) {
-  auto found = token ? query::find_fresh(service.engine(), model, key, *token,
-                                         time_left(request, token_wait_max))
-                     : model.find(key);
+  auto found = token ? query::find_showing(service.engine(), model, key, *token,
+                                           time_left(request, token_wait_max))
+                     : find_now(model, key, time_left(request, newcomer_wait_max));
   const bool not_made = !token && !found && found.error().code == Errc::unavailable;
   if (not_made || (found && !*found)) {
     const std::string stream = std::string{P::category} + "-" + std::string{key};
     const auto came = wait_for_newcomer(service, P::name, stream, request);
     if (!came) return std::unexpected{came.error()};
     if (!*came) return std::optional<Found<typename P::Row>>{};
-    found = model.find(key);
+    found = find_now(model, key, time_left(request, newcomer_wait_max));
   }
   if (!found) return std::unexpected{problem_of_wait(P::name, found.error())};
   return std::move(*found);

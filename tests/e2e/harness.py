@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import unittest
 import urllib.parse
 
 import jsonschema
@@ -267,6 +268,39 @@ class Client:
             cursor = page["next"]
             if cursor is None:
                 return items, count
+
+
+class ServerCase(unittest.TestCase):
+    """A case with a client of its own, of the server that its module has started:
+    `setUpModule` and `tearDownModule` call `start_server` and `stop_server`."""
+
+    server = None  # One for all cases of a module.
+
+    def setUp(self):
+        self.client = ServerCase.server.client()
+
+    def tearDown(self):
+        self.client.close()
+
+    def refused(self, answer, status, code, **members):
+        self.assertEqual((answer.status, answer.code), (status, code), answer)
+        for name, value in members.items():
+            self.assertEqual(answer[name], value, answer)
+
+    def shows(self, answer, **members):
+        self.assertEqual(answer.status, 200, answer)
+        for name, value in members.items():
+            self.assertEqual(answer[name], value, (name, answer))
+
+
+def start_server():
+    ServerCase.server = Server()
+    return ServerCase.server
+
+
+def stop_server():
+    ServerCase.server.close()
+    ServerCase.server = None
 
 
 def eventually(check, seconds=10):

@@ -1,18 +1,18 @@
 """The bank: every call, every rule, every figure of the read models."""
 
+import csv
 import datetime
-import unittest
+import io
 
-from harness import Server
+from harness import ServerCase, start_server, stop_server
 
 
 def setUpModule():
-    global server
-    server = Server()
+    start_server()
 
 
 def tearDownModule():
-    server.close()
+    stop_server()
 
 
 def ago(**delta):
@@ -20,25 +20,7 @@ def ago(**delta):
     return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-class BankCase(unittest.TestCase):
-    def setUp(self):
-        self.client = server.client()
-
-    def tearDown(self):
-        self.client.close()
-
-    def refused(self, answer, status, code, **members):
-        self.assertEqual((answer.status, answer.code), (status, code), answer)
-        for name, value in members.items():
-            self.assertEqual(answer[name], value, answer)
-
-    def shows(self, answer, **members):
-        self.assertEqual(answer.status, 200, answer)
-        for name, value in members.items():
-            self.assertEqual(answer[name], value, (name, answer))
-
-
-class Opening(BankCase):
+class Opening(ServerCase):
     def test_an_account_is_opened_in_dollars_for_checking(self):
         answer = self.client.open(ownerName="Ada")
         self.assertEqual(answer.status, 201)
@@ -87,7 +69,7 @@ class Opening(BankCase):
         self.refused(self.client.open(initialDeposit="-1"), 422, "amount_invalid")
 
 
-class Moving(BankCase):
+class Moving(ServerCase):
     def test_a_deposit_and_a_withdrawal_answer_with_the_balance(self):
         account = self.client.new()
         answer = self.client.deposit(account, "12.30", reference="gift")
@@ -153,7 +135,7 @@ class Moving(BankCase):
         self.refused(self.client.deposit(account, 1, occurredAt=ago(minutes=-6)), 400, "malformed")
 
 
-class Closing(BankCase):
+class Closing(ServerCase):
     def test_an_empty_account_is_closed_and_stays(self):
         account = self.client.new()
         answer = self.client.shut(account, reason="moved")
@@ -174,7 +156,7 @@ class Closing(BankCase):
         self.assertEqual(answer["balance"], "0")
 
 
-class Summaries(BankCase):
+class Summaries(ServerCase):
     def test_the_figures_add_up(self):
         one, two = self.client.new("100"), self.client.new("50")
         self.client.deposit(one, "10")
@@ -213,7 +195,7 @@ class Summaries(BankCase):
         self.assertEqual(items[0], self.client.account(accounts[0]).json)
 
 
-class Histories(BankCase):
+class Histories(ServerCase):
     def test_each_kind_of_movement_is_described(self):
         one, two = self.client.new("100"), self.client.new()
         self.client.deposit(one, "10", reference="gift")
@@ -261,7 +243,7 @@ class Histories(BankCase):
         self.assertEqual([item["amount"] for item in items], ["2.00", "4.00", "3.00", "1.00"])
 
 
-class Statements(BankCase):
+class Statements(ServerCase):
     def test_a_statement_goes_from_balance_to_balance(self):
         one, two = self.client.new("100", occurredAt="2024-01-01"), self.client.new()
         self.client.deposit(one, 10, occurredAt="2024-01-10")
@@ -292,7 +274,164 @@ class Statements(BankCase):
         self.shows(before, openingBalance="0.00", closingBalance="0.00", lines=[])
 
 
-class TimeTravel(BankCase):
+    def test_a_statement_is_a_table_for_those_who_ask_for_one(self):
+        account = self.client.new("100", occurredAt="2024-01-01")
+        self.client.deposit(account, 10, occurredAt="2024-01-10", reference='=1+1 "x", y')
+        answer = self.client.withdraw(account, 5, fee=1, occurredAt="2024-01-20")
+        table = self.client.get(f"/accounts/{account}/statement", token=answer["token"],
+                                headers={"Accept": "text/csv"})
+        self.assertEqual(table.status, 200, table)
+        self.assertEqual(table.headers["Content-Type"], "text/csv; charset=utf-8; header=present")
+        self.assertEqual(table.headers["Content-Disposition"],
+                         f'attachment; filename="statement-{account}.csv"')
+        head, *rows = csv.reader(io.StringIO(table.body.decode(), newline=""))
+        self.assertEqual(head, ["timestamp", "transactionId", "eventId", "version", "type",
+                                "description", "reference", "counterparty", "amount", "fee",
+                                "balance", "currency"])
+        lines = self.client.get(f"/accounts/{account}/statement")["lines"]
+        self.assertEqual(len(rows), 3)
+        for row, line in zip(rows, lines):
+            cells = dict(zip(head, row))
+            for name in ("timestamp", "transactionId", "eventId", "type", "amount", "fee",
+                         "balance"):
+                self.assertEqual(cells[name], line[name])
+            self.assertEqual(cells["currency"], "USD")
+        self.assertEqual(rows[1][6], "'" + '=1+1 "x", y')
+
+    def test_a_statement_has_two_forms_and_no_other(self):
+        account = self.client.new("1")
+        target = f"/accounts/{account}/statement"
+        for accept, kind in (("text/csv;q=0.5, application/json", "application/json"),
+                             ("text/*", "text/csv"), ("*/*", "application/json")):
+            answer = self.client.get(target, headers={"Accept": accept})
+            self.assertEqual(answer.headers["Content-Type"].split(";")[0], kind)
+        for accept in ("text/html", "application/pdf", "text/csv;q=0"):
+            self.refused(self.client.get(target, headers={"Accept": accept}), 406,
+                         "not_acceptable")
+
+    def test_a_statement_that_would_begin_in_the_future_is_refused(self):
+        account = self.client.new("1")
+        target = f"/accounts/{account}/statement"
+        self.refused(self.client.get(target, **{"from": ago(days=-1)}), 400, "malformed",
+                     pointer="?from")
+        self.shows(self.client.get(target, **{"from": ago(days=-1), "to": ago(days=-2)}), lines=[])
+        self.refused(self.client.get(target, **{"from": "2024-02-01", "to": "2024-01-01"}), 400,
+                     "malformed", pointer="?from")
+
+
+class Searches(ServerCase):
+    def found(self, account, q, **query):
+        items, _ = self.client.pages(f"/accounts/{account}/transactions", q=q, **query)
+        return [item["amount"] for item in items]
+
+    def filled(self, *references):
+        account = self.client.new()
+        for number, reference in enumerate(references, 1):
+            answer = self.client.deposit(account, number, reference=reference)
+        self.assertEqual(self.client.fresh(answer).status, 200)
+        self.client.history(account, token=answer["token"])
+        return account
+
+    def test_every_word_must_be_there_in_any_order_case_and_accent(self):
+        account = self.filled("Rent for January", "Caf\u00e9 Gr\u00fc\u00dfe", "January sales")
+        for q, amounts in (("rent", ["1.00"]), ("january", ["3.00", "1.00"]),
+                           ("JANUARY rent", ["1.00"]), ("cafe", ["2.00"]),
+                           ("CAF\u00c9 gru\u00dfe", ["2.00"]), ("deposit", ["3.00", "2.00", "1.00"]),
+                           ("january cafe", []), ("jan", [])):
+            self.assertEqual(self.found(account, q), amounts, q)
+
+    def test_quotes_hold_words_together_and_a_star_is_an_open_end(self):
+        account = self.filled("red wine and cheese", "wine, red", "redwood")
+        for q, amounts in (('"red wine"', ["1.00"]), ('"wine red"', ["2.00"]),
+                           ("red wine", ["2.00", "1.00"]), ("red*", ["3.00", "2.00", "1.00"]),
+                           ('redw* ', ["3.00"]), ('"red wine', ["1.00"]), ('chee* "red wine"',
+                                                                          ["1.00"])):
+            self.assertEqual(self.found(account, q), amounts, q)
+
+    def test_no_search_is_an_error_of_the_server(self):
+        account = self.filled("a OR b", "NEAR(x y) c:d -e ^f", "it's 50% {off} a+b")
+        for q, amounts in (("OR", ["1.00"]), ("a OR b", ["1.00"]), ("NEAR(x", ["2.00"]),
+                           ("c:d", ["2.00"]), ("-e ^f", ["2.00"]), ("{off} it's", ["3.00"]),
+                           ("a+b", ["3.00"]), ("description:a", []), ("a AND b", []),
+                           ("w : x", []), ('a""b', ["3.00", "1.00"]), ("off*}", ["3.00"]),
+                           ("50%", ["3.00"]), ("; DROP TABLE x --", []), ("\u2014 off", None)):
+            answer = self.client.history(account, q=q)
+            self.assertEqual(answer.status, 200, (q, answer))
+            if amounts is not None:
+                self.assertEqual([item["amount"] for item in answer["items"]], amounts, q)
+        for q in ("", " ", "*", '""', "!?", '"', "a" * 257, " ".join("abcdefghijklmnopq")):
+            self.refused(self.client.history(account, q=q), 400, "malformed")
+
+    def test_only_the_account_that_is_asked_for_is_searched(self):
+        one, two = self.filled("rent"), self.filled("rent", "gift")
+        self.assertEqual(self.found(one, "rent"), ["1.00"])
+        self.assertEqual(self.found(two, "rent gift"), [])
+        self.assertEqual(self.found(two, "gift"), ["2.00"])
+
+    def test_a_counterparty_is_found_by_its_id(self):
+        payer, payee = self.client.new("10"), self.client.new()
+        answer = self.client.transfer(payer, payee, 3)
+        self.client.history(payer, token=answer["token"])
+        self.assertEqual(self.found(payer, payee), ["3.00"])
+        self.assertEqual(self.found(payee, payer, type="TRANSFER_IN"), ["3.00"])
+
+    def test_pages_of_a_search_neither_repeat_nor_skip(self):
+        account = self.filled(*(("even" if number % 2 == 0 else "odd") + " number"
+                                for number in range(1, 24)))
+        expected = [f"{number}.00" for number in range(22, 0, -2)]
+        for limit in (1, 3, 11, 50):
+            self.assertEqual(self.found(account, "even", limit=limit), expected)
+        page = self.client.history(account, q="even", limit=3)
+        self.refused(self.client.history(account, q="odd", cursor=page["next"]), 400, "malformed")
+
+
+class Days(ServerCase):
+    def test_each_day_and_currency_has_its_volume_and_counts_by_type(self):
+        one = self.client.new("100", currency="SEK", occurredAt="1998-05-01T23:59:59.999999Z")
+        two = self.client.new(currency="SEK", occurredAt="1998-05-02")
+        self.client.deposit(one, "10.5", occurredAt="1998-05-02T00:00:00Z")
+        self.client.deposit(one, "4", occurredAt="1998-05-02T12:00:00Z")
+        self.client.withdraw(one, "5", fee="1", occurredAt="1998-05-02T12:00:00Z")
+        answer = self.client.transfer(one, two, "20", fee="2", occurredAt="1998-05-02T23:00:00Z")
+        zero = {name: "0.00" for name in ("debitVolume", "transferOutVolume", "transferInVolume",
+                                         "fees")}
+        none = {name: 0 for name in ("debitCount", "transferOutCount", "transferInCount")}
+        report = self.client.get("/reports/daily", currency="SEK", token=answer["token"])
+        self.assertEqual(report.status, 200, report)
+        self.assertEqual(report["items"], [
+            {"day": "1998-05-01", "currency": "SEK", "creditCount": 1, "creditVolume": "100.00",
+             "accountsOpened": 1, **zero, **none},
+            {"day": "1998-05-02", "currency": "SEK", "creditCount": 2, "creditVolume": "14.50",
+             "debitCount": 1, "debitVolume": "5.00", "transferOutCount": 1,
+             "transferOutVolume": "20.00", "transferInCount": 1, "transferInVolume": "20.00",
+             "fees": "3.00", "accountsOpened": 1}])
+
+    def test_days_are_asked_for_by_period_and_page(self):
+        for day in range(1, 6):
+            answer = self.client.open(currency="ISK", occurredAt=f"1999-12-0{day}")
+        days = self.client.get("/reports/daily", currency="ISK", token=answer["token"],
+                               **{"from": "1999-12-02", "to": "1999-12-05"})
+        self.assertEqual([item["day"] for item in days["items"]],
+                         ["1999-12-02", "1999-12-03", "1999-12-04"])
+        items, pages = self.client.pages("/reports/daily", currency="ISK", limit=2)
+        self.assertEqual(([item["day"][-1] for item in items], pages),
+                         (["1", "2", "3", "4", "5"], 3))
+
+    def test_a_sum_may_be_larger_than_any_account(self):
+        for _ in range(3):
+            answer = self.client.open(currency="XOF", occurredAt="1997-01-01",
+                                      initialDeposit=str(2 ** 63 - 1))
+        [day] = self.client.get("/reports/daily", currency="XOF", token=answer["token"])["items"]
+        self.assertEqual(day["creditVolume"], str(3 * (2 ** 63 - 1)))
+
+    def test_what_is_no_day_or_no_currency_is_malformed(self):
+        for query in ({"from": "1999-12-01T10:00:00Z"}, {"to": "soon"}, {"currency": "usd"},
+                      {"from": "1999-12-02", "to": "1999-12-01"}, {"limit": 1001}, {"limit": 0},
+                      {"cursor": "x"}, {"day": "1999-12-01"}):
+            self.refused(self.client.get("/reports/daily", **query), 400, "malformed")
+
+
+class TimeTravel(ServerCase):
     def test_an_account_is_shown_at_each_of_its_versions(self):
         account = self.client.new("1")
         for amount in (10, 100):

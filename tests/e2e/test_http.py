@@ -5,36 +5,21 @@ import json
 import re
 import socket
 import threading
-import unittest
 
-from harness import Server
+from harness import ServerCase, start_server, stop_server
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
 
 
 def setUpModule():
-    global server
-    server = Server()
+    start_server()
 
 
 def tearDownModule():
-    server.close()
+    stop_server()
 
 
-class HttpCase(unittest.TestCase):
-    def setUp(self):
-        self.client = server.client()
-
-    def tearDown(self):
-        self.client.close()
-
-    def refused(self, answer, status, code, **members):
-        self.assertEqual((answer.status, answer.code), (status, code), answer)
-        for name, value in members.items():
-            self.assertEqual(answer[name], value, answer)
-
-
-class Names(HttpCase):
+class Names(ServerCase):
     def test_answers_are_in_camel_case_and_times_in_utc_with_six_decimals(self):
         account = self.client.fresh(self.client.open(initialDeposit="1"))
         for name in ("accountId", "ownerName", "currentBalance", "transactionCount30days",
@@ -83,7 +68,7 @@ class Names(HttpCase):
         self.assertEqual([item["amount"] for item in page["items"]], ["2.00", "1.00"])
 
 
-class Amounts(HttpCase):
+class Amounts(ServerCase):
     def test_an_integer_number_is_whole_units(self):
         answer = self.client.deposit(self.client.new(), 12)
         self.assertEqual(answer["balance"], "12.00")
@@ -108,7 +93,7 @@ class Amounts(HttpCase):
             self.refused(self.client.deposit(account, value), 400, "malformed", pointer="/amount")
 
 
-class Lists(HttpCase):
+class Lists(ServerCase):
     def test_a_list_has_fifty_items_unless_told_otherwise(self):
         account = self.client.new()
         for number in range(1, 53):
@@ -145,7 +130,7 @@ class Lists(HttpCase):
         self.refused(self.client.history(other, cursor=page["next"]), 400, "malformed")
 
 
-class Errors(HttpCase):
+class Errors(ServerCase):
     def test_bodies_that_are_not_json_are_malformed(self):
         for body in ("", "{", "[]", "null", "nonsense", '{"ownerName": "Ada"} x',
                      "{'ownerName': 1}", '{"ownerName": "Ada",}', b'{"ownerName": "\xff"}',
@@ -214,7 +199,7 @@ class Errors(HttpCase):
         answer = self.client.post("/accounts", body)
         self.refused(answer, 413, "too_large")
         self.assertIn("limit", answer.json)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain:
+        with socket.create_connection(("127.0.0.1", ServerCase.server.port), timeout=20) as plain:
             plain.sendall(b"GET /accounts HTTP/1.1\r\nHost: x\r\nX-Big: " + b"a" * 17000)
             plain.sendall(b"\r\n\r\n")
             answer = http.client.HTTPResponse(plain)
@@ -230,7 +215,7 @@ class Errors(HttpCase):
         self.assertTrue(answer["title"])
 
 
-class Repeats(HttpCase):
+class Repeats(ServerCase):
     def test_the_same_key_does_a_command_once_and_answers_the_same(self):
         account = self.client.new()
         first = self.client.deposit(account, "5", key="k-" + account)
@@ -280,6 +265,17 @@ class Repeats(HttpCase):
         other = self.client.new()
         self.refused(self.client.deposit(other, "5", key=key), 422, "id_reused")
 
+    def test_an_amount_that_is_spelled_otherwise_is_the_same_command(self):
+        account = self.client.new("10")
+        key = "spelled-" + account
+        first = self.client.withdraw(account, "1.50", key=key, fee="0")
+        self.assertEqual(first.status, 200, first)
+        for amount, fee in (("1.5", 0), ("01.50", "0.00"), ("1.5", "-0")):
+            again = self.client.withdraw(account, amount, key=key, fee=fee)
+            self.assertEqual((again.status, again.body), (200, first.body))
+            self.assertEqual(again.headers["Idempotent-Replayed"], "true")
+        self.refused(self.client.withdraw(account, "1.05", key=key, fee="0"), 422, "id_reused")
+
     def test_a_rejected_command_is_judged_again(self):
         account = self.client.new()
         key = "again-" + account
@@ -294,7 +290,7 @@ class Repeats(HttpCase):
         answers, start = [], threading.Barrier(8)
 
         def send():
-            client = server.client()
+            client = ServerCase.server.client()
             start.wait()
             answers.append(client.deposit(account, "5", key="at-once-" + account))
             client.close()
@@ -316,7 +312,7 @@ class Repeats(HttpCase):
             self.refused(self.client.deposit(account, 1, key=key), 400, "malformed")
 
 
-class Tokens(HttpCase):
+class Tokens(ServerCase):
     def test_an_answer_has_its_token_as_member_and_header(self):
         answer = self.client.open()
         self.assertEqual(answer["token"], answer.headers["Stele-Token"])
@@ -356,7 +352,7 @@ class Tokens(HttpCase):
             self.refused(answer, 400, "token_invalid")
 
 
-class Limits(HttpCase):
+class Limits(ServerCase):
     def test_an_id_has_1_to_64_of_its_characters(self):
         tail = self.client.new().replace("-", "")
         self.assertEqual(self.client.open(id=tail.ljust(64, "~")).status, 201)
@@ -385,7 +381,7 @@ class Limits(HttpCase):
                          "malformed")
 
 
-class Platform(HttpCase):
+class Platform(ServerCase):
     def test_the_description_names_every_call_of_the_bank(self):
         paths = self.client.contract().document["paths"]
         for path, methods in (("/accounts", {"get", "post"}), ("/accounts/{id}", {"get"}),

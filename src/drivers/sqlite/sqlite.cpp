@@ -176,7 +176,8 @@ Result<void> Database::configure(const Options& options) {
   sqlite3_busy_timeout(handle_, options.busy_timeout_ms);
   constexpr std::string_view levels[] = {"OFF", "NORMAL", "FULL"};
   std::string sql = "PRAGMA cache_size=-" + std::to_string(options.cache_kib) +
-                    ";PRAGMA temp_store=MEMORY;PRAGMA trusted_schema=OFF;";
+                    ";PRAGMA temp_store=MEMORY;PRAGMA trusted_schema=";
+  sql += options.trusted_schema ? "ON;" : "OFF;";
   if (options.access != Access::read_only) {
     sql += "PRAGMA synchronous=";
     sql += levels[static_cast<std::size_t>(options.synchronous)];

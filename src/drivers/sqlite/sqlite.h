@@ -44,6 +44,8 @@ struct Options {
   int busy_timeout_ms = 5'000;   ///< How long a statement waits for another connection's lock.
   int cache_kib = 8 * 1'024;     ///< SQLite's page cache for this connection.
   int checkpoint_pages = 4'096;  ///< The write-ahead log is copied back when it holds as many.
+  /// Triggers may write virtual tables, such as full text. For files that are this program's own.
+  bool trusted_schema = false;
 };
 
 class Database;

@@ -102,7 +102,8 @@ class SqliteSink final : public Sink {
     place_ = file.string();
     auto database = sqlite::Database::open(place_, {.synchronous = sqlite::Synchronous::normal,
                                                     .busy_timeout_ms = busy_timeout_ms,
-                                                    .cache_kib = page_cache_kib});
+                                                    .cache_kib = page_cache_kib,
+                                                    .trusted_schema = has_full_text(spec)});
     if (!database) return std::unexpected{std::move(database.error())};
     database_ = std::move(*database);
     const auto made = make_tables(spec);
