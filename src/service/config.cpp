@@ -9,8 +9,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <numeric>
 #include <sstream>
+
+#include "service/nearest.h"
 
 namespace stele::service {
 namespace {
@@ -31,14 +32,19 @@ struct Known {
   std::string_view choices = {};  // Separated by blanks, for choice and names.
   std::size_t min = 0;
   std::size_t max = 0;
+  std::string_view others = {};  // Choices that need parts which this build has not.
 };
+
+constexpr std::string_view other_sinks =
+    "postgres mysql mongodb redis elasticsearch opensearch clickhouse";
 
 constexpr std::array known_settings = {
     Known{"log.cache_mib", Kind::number, "32", {}, 1, 65'536},
     Known{"log.segment_mib", Kind::number, "64", {}, 1, 1'024},
-    Known{"projection.*.batch", Kind::number, "1000", {}, 1, 10'000},
+    Known{"projection.*.batch", Kind::number, "2000", {}, 1, 10'000},
+    Known{"projection.*.on_error", Kind::choice, "park", "park pause"},
     Known{"projection.*.sink", Kind::text, ""},
-    Known{"projection.*.source", Kind::choice, "store", "store"},
+    Known{"projection.*.source", Kind::choice, "store", "store", 0, 0, "broker"},
     Known{"serve.access_log", Kind::boolean, "true"},
     Known{"serve.body_seconds", Kind::number, "60", {}, 1, 3'600},
     Known{"serve.connections_max", Kind::number, "16384", {}, 1, 1'000'000},
@@ -47,14 +53,25 @@ constexpr std::array known_settings = {
     Known{"serve.idle_seconds", Kind::number, "75", {}, 1, 86'400},
     Known{"serve.listen", Kind::address, "127.0.0.1:8420"},
     Known{"serve.read_only", Kind::boolean, "false"},
-    Known{"serve.roles", Kind::names, "api,projector", "api projector"},
+    Known{"serve.roles", Kind::names, "api,projector", "api projector", 0, 0, "relay reactor"},
     Known{"serve.stop_seconds", Kind::number, "10", {}, 1, 3'600},
     Known{"serve.write_seconds", Kind::number, "30", {}, 1, 3'600},
-    Known{"sink.*.kind", Kind::choice, "sqlite", "sqlite"},
+    Known{"sink.*.kind", Kind::choice, "sqlite", "sqlite", 0, 0, other_sinks},
     Known{"sink.*.url", Kind::text, ""},
-    Known{"store.kind", Kind::choice, "embedded", "embedded memory"},
+    Known{"store.kind", Kind::choice, "embedded", "embedded memory", 0, 0, "postgres mysql"},
     Known{"store.url", Kind::text, ""},
     Known{"telemetry.log_level", Kind::choice, "info", "debug info warn error"},
+};
+
+/// Settings whose whole table needs a part that this build has not.
+struct Absent {
+  std::string_view front;
+  std::string_view what;
+};
+constexpr std::array absent_tables = {
+    Absent{"broker.", "a relay to a broker"},
+    Absent{"auth.", "authentication"},
+    Absent{"telemetry.otlp", "traces over OTLP"},
 };
 
 /// Variables with the prefix that are not settings of a server.
@@ -77,22 +94,6 @@ const Known* find_known(std::string_view name) {
   return found == known_settings.end() ? nullptr : found;
 }
 
-/// Levenshtein's distance, for "did you mean".
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
-
 std::string variable_name(std::string_view name) {
   std::string out{prefix};
   for (const char c : name) {
@@ -101,7 +102,7 @@ std::string variable_name(std::string_view name) {
   return out;
 }
 
-std::string_view nearest(std::string_view name) {
+std::string_view nearest_setting(std::string_view name) {
   return std::ranges::min(known_settings, {},
                           [&](const Known& known) { return distance(known.name, name); })
       .name;
@@ -124,6 +125,26 @@ std::optional<std::string> name_of_variable(std::string_view variable) {
     rest[star - 1] = '.';
     rest[rest.size() - tail] = '.';
     return rest;
+  }
+  return std::nullopt;
+}
+
+Result<void> check_present(const Setting& setting) {
+  const auto* const absent = std::ranges::find_if(
+      absent_tables, [&](const Absent& one) { return setting.name.starts_with(one.front); });
+  if (absent == absent_tables.end()) return {};
+  return fail(Errc::invalid, "The setting " + setting.name + " (from " + setting.source +
+                                 ") asks for " + std::string{absent->what} +
+                                 ", which is not in this build. Remove it.");
+}
+
+/// The setting of a part that this build has not, by its variable.
+std::optional<std::string> absent_name(std::string_view variable) {
+  for (const Absent& one : absent_tables) {
+    const std::string front = variable_name(one.front);
+    if (variable.starts_with(front)) {
+      return std::string{one.front} + std::string{variable.substr(front.size())};
+    }
   }
   return std::nullopt;
 }
@@ -156,6 +177,11 @@ bool is_address(std::string_view text) {
 std::optional<std::string> complaint(const Known& known, std::string_view value) {
   const auto choices = split(known.choices, ' ');
   const auto chosen = [&](const std::string& one) { return std::ranges::count(choices, one) > 0; };
+  const auto others = split(known.others, ' ');
+  for (const std::string& one : split(value, ',')) {
+    if (std::ranges::count(others, one) == 0) continue;
+    return "\"" + one + "\" is not in this build, which has: " + std::string{known.choices};
+  }
   switch (known.kind) {
     case Kind::text:
       return std::nullopt;
@@ -263,6 +289,10 @@ Result<std::vector<Setting>> from_variables(const ConfigSources& sources) {
     if (std::ranges::count(passed_over, variable) > 0) continue;
     const auto name = name_of_variable(variable);
     if (!name) {
+      if (const auto absent = absent_name(variable)) {
+        const auto refused = check_present({.name = *absent, .value = value, .source = variable});
+        if (!refused) return std::unexpected{refused.error()};
+      }
       std::string_view guess;
       std::size_t best = std::string::npos;
       for (const Known& known : known_settings) {
@@ -280,7 +310,41 @@ Result<std::vector<Setting>> from_variables(const ConfigSources& sources) {
   return out;
 }
 
+/// A projection's sink must be one that has a table of its own.
+Result<void> check_sinks(const std::vector<Setting>& settings) {
+  for (const Setting& setting : settings) {
+    if (!setting.name.starts_with("projection.") || !setting.name.ends_with(".sink")) continue;
+    const std::string front = "sink." + setting.value + ".";
+    const bool there = std::ranges::any_of(
+        settings, [&](const Setting& other) { return other.name.starts_with(front); });
+    if (there || setting.value.empty()) continue;
+    return fail(Errc::invalid, "The setting " + setting.name + " (from " + setting.source +
+                                   ") names the sink \"" + setting.value +
+                                   "\", but there is no [sink." + setting.value + "]. Add it.");
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<void> check_variables(const std::vector<std::pair<std::string, std::string>>& variables) {
+  const auto known = from_variables({.variables = variables});
+  return known ? Result<void>{} : std::unexpected{known.error()};
+}
+
+std::vector<std::string> Config::names_in(std::string_view table) const {
+  std::vector<std::string> names;
+  for (const Setting& setting : settings_) {
+    const std::string_view name = setting.name;
+    if (!name.starts_with(table) || name.size() <= table.size() || name[table.size()] != '.') {
+      continue;
+    }
+    const std::string_view rest = name.substr(table.size() + 1);
+    const std::string own{rest.substr(0, rest.rfind('.'))};
+    if (std::ranges::find(names, own) == names.end()) names.push_back(own);
+  }
+  return names;
+}
 
 Result<Config> Config::load(const ConfigSources& sources) {
   Config config;
@@ -304,11 +368,12 @@ Result<Config> Config::load(const ConfigSources& sources) {
   }
 
   for (Setting& setting : told) {
+    if (auto absent = check_present(setting); !absent) return std::unexpected{absent.error()};
     const Known* known = find_known(setting.name);
     if (known == nullptr) {
       return fail(Errc::invalid, "The setting " + setting.name + " (from " + setting.source +
                                      ") is not known; the nearest is " +
-                                     std::string{nearest(setting.name)} + ".");
+                                     std::string{nearest_setting(setting.name)} + ".");
     }
     if (const auto wrong = complaint(*known, setting.value)) {
       return fail(Errc::invalid, "The setting " + setting.name + " is \"" + setting.value +
@@ -321,6 +386,7 @@ Result<Config> Config::load(const ConfigSources& sources) {
       config.settings_.insert(at, std::move(setting));
     }
   }
+  if (auto done = check_sinks(config.settings_); !done) return std::unexpected{done.error()};
   return config;
 }
 

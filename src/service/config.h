@@ -46,11 +46,18 @@ class Config {
   [[nodiscard]] const std::string& get(std::string_view name) const;
   [[nodiscard]] std::size_t number(std::string_view name) const;  ///< A setting that is a number.
   [[nodiscard]] bool flag(std::string_view name) const;  ///< A setting that is true or false.
+  /// The user's own names in a table such as "projection" that were given any setting.
+  [[nodiscard]] std::vector<std::string> names_in(std::string_view table) const;
   [[nodiscard]] const std::vector<Setting>& in_force() const { return settings_; }
 
  private:
   std::vector<Setting> settings_;  // Ordered by name.
 };
+
+/// Whether every variable with the prefix is one that is known, for programs that read none of the
+/// settings: a slip of the pen is told by every verb. Errors: `invalid`, as `Config::load`.
+[[nodiscard]] Result<void> check_variables(
+    const std::vector<std::pair<std::string, std::string>>& variables);
 
 /// The variables of this process as pairs.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> process_variables();

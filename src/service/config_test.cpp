@@ -78,6 +78,38 @@ TEST_F(ConfigFile, AFileThatWasNamedMustBeThere) {
   EXPECT_EQ(load().error().code, Errc::not_found);
 }
 
+TEST_F(ConfigFile, WhatThisBuildHasNotIsRefusedByItsName) {
+  for (const char* text :
+       {"[broker]\nkafka = \"localhost:9092\"", "[store]\nkind = \"postgres\"",
+        "[serve]\nroles = [\"api\", \"relay\"]", "[sink.s]\nkind = \"redis\"",
+        "[projection.p]\nsource = \"broker\"", "[telemetry]\notlp = \"http://127.0.0.1\""}) {
+    write(text);
+    const auto config = load();
+    ASSERT_FALSE(config) << text;
+    EXPECT_TRUE(config.error().message.contains("not in this build")) << config.error().message;
+  }
+  write("");
+  const auto variable = load({.variables = {{"STELE_BROKER_KAFKA", "x"}}});
+  EXPECT_TRUE(variable.error().message.contains("not in this build"));
+}
+
+TEST_F(ConfigFile, AProjectionsSinkMustHaveATableOfItsOwn) {
+  write("[projection.history]\nsink = \"fast\"\n");
+  EXPECT_TRUE(load().error().message.contains("there is no [sink.fast]"));
+
+  write(
+      "[projection.history]\nsink = \"fast\"\non_error = \"pause\"\n"
+      "[sink.fast]\nkind = \"sqlite\"\n");
+  const auto config = load();
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->names_in("projection"), (std::vector<std::string>{"history"}));
+}
+
+TEST(Variables, AreCheckedForProgramsThatReadNoSettingsToo) {
+  EXPECT_TRUE(check_variables({{"STELE_URL", "x"}, {"HOME", "/"}, {"STELE_TEST_BIN", "y"}}));
+  EXPECT_TRUE(check_variables({{"STELE_ULR", "x"}}).error().message.contains("STELE_ULR"));
+}
+
 TEST_F(ConfigFile, VariablesOfTheTestsAndTheClientAreNoSettings) {
   write("");
   EXPECT_TRUE(load({.variables = {{"STELE_TEST_SCALE", "1"},
