@@ -26,6 +26,7 @@
 #include "stele/projection.h"
 #include "stele/read_model.h"
 #include "stele/registry.h"
+#include "stele/route.h"
 #include "stele/time.h"
 
 namespace stele {
@@ -166,6 +167,15 @@ class Service {
     return *this;
   }
 
+  /// Adds a route of the service's own, "GET /reports/{year}". Before `start`. See route.h.
+  Service& route(std::string_view what, RouteHandler handler, std::string summary = {});
+  /// For such a handler: waits until projection `P` shows what the request's token names, if it has
+  /// one; answers with a refusal (`token_invalid`, `not_yet`) to be returned, or none.
+  template <typename P>
+  [[nodiscard]] std::optional<RouteAnswer> wait_for(const RouteRequest& request) {
+    return wait_for_projection(P::name, request);
+  }
+
   /// The read model of a projection that was added.
   template <typename P>
   [[nodiscard]] ReadModel<P> read_model() const {
@@ -211,6 +221,8 @@ class Service {
   void add_query(std::string_view route, std::string_view projection, detail::RowBody body);
   void add_list(std::string_view route, std::string_view projection, ListRoute options,
                 detail::RowBody body);
+  [[nodiscard]] std::optional<RouteAnswer> wait_for_projection(std::string_view projection,
+                                                               const RouteRequest& request);
   [[nodiscard]] std::shared_ptr<RowReader> reader_of(std::string_view projection) const;
 
   struct Impl;

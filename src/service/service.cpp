@@ -34,6 +34,7 @@
 #include "service/list_route.h"
 #include "service/row_route.h"
 #include "service/second_signal.h"
+#include "service/user_route.h"
 #include "store/embedded/embedded_store.h"
 
 namespace stele {
@@ -456,6 +457,19 @@ void Service::add_list(std::string_view route, std::string_view projection, List
                       return service::answer_list(*this, request, list);
                     }),
                     {.summary = std::move(options.summary), .tag = spec.category});
+}
+
+Service& Service::route(std::string_view what, RouteHandler handler, std::string summary) {
+  impl_->router.add(what, serve::blocking([handler = std::move(handler)](serve::Request& request) {
+                      return service::answer_route(request, handler);
+                    }),
+                    {.summary = std::move(summary)});
+  return *this;
+}
+
+std::optional<RouteAnswer> Service::wait_for_projection(std::string_view projection,
+                                                        const RouteRequest& request) {
+  return service::wait_for_token(*this, projection, request.raw());
 }
 
 serve::Router& Service::router() { return impl_->router; }

@@ -91,6 +91,8 @@ class ServiceTest : public ::testing::TestWithParam<const char*> {
     service_->list<Tallies>(
         "GET /tallies",
         {.filters = {"total_so_far", "last_at"}, .order_by = {"total_so_far"}, .descending = true});
+    service_->route("GET /sums/{unit}",
+                    [this](const RouteRequest& request) { return sum_of(request); });
     const auto started = service_->start();
     ASSERT_TRUE(started) << started.error().message;
     const std::string url = service_->url();
@@ -100,6 +102,19 @@ class ServiceTest : public ::testing::TestWithParam<const char*> {
   Answer add(std::string_view body, std::string_view headers = {}, std::string_view id = "one") {
     return RawClient{port_}.ask("POST", "/tallies/" + std::string{id} + "/add", body,
                                 "Content-Type: application/json\r\n" + std::string{headers});
+  }
+  // A route of the service's own.
+  Result<RouteAnswer> sum_of(const RouteRequest& request) {
+    if (auto late = service_->wait_for<Tallies>(request)) return *late;
+    if (request.param("unit") == "yards") {
+      return RouteAnswer::problem(404, "unit_unknown", "There are no yards here.");
+    }
+    if (request.query("fail")) return fail(Errc::invalid, "This was to fail.");
+    const auto totals = service_->read_model<Tallies>().total({.sums = {"total_so_far"}});
+    if (!totals) return std::unexpected{totals.error()};
+    return RouteAnswer{.body = std::to_string(totals->front().sums.front()),
+                       .content_type = "text/plain",
+                       .headers = {{"X-Asked", std::string{request.method()}}}};
   }
   Answer get(std::string_view target) { return RawClient{port_}.ask("GET", target); }
 
@@ -158,6 +173,26 @@ TEST_P(ServiceTest, RowsAreListedInOrderPageByPage) {
   const Answer second = get("/tallies?limit=2&cursor=" + next);
   EXPECT_TRUE(second.body.starts_with(R"({"items":[{"id":"one",)")) << second.body;
   EXPECT_TRUE(second.body.ends_with(R"("next":null})"));
+}
+
+TEST_P(ServiceTest, ARouteOfItsOwnReadsWhatATokenNames) {
+  start();
+  const std::string token = add(R"({"amount": 5})").headers.at("stele-token");
+
+  const Answer sum = get("/sums/metres?token=" + token);
+  const Answer unknown = get("/sums/yards");
+  const Answer failed = get("/sums/metres?fail=yes");
+  const Answer forged = get("/sums/metres?token=none");
+
+  EXPECT_EQ(sum.status, 200);
+  EXPECT_EQ(sum.body, "5");
+  EXPECT_EQ(sum.headers.at("content-type"), "text/plain");
+  EXPECT_EQ(sum.headers.at("x-asked"), "GET");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(unknown.headers.at("content-type"), "application/problem+json");
+  EXPECT_TRUE(unknown.body.contains("There are no yards here."));
+  EXPECT_EQ(failed.status, 400);
+  EXPECT_TRUE(forged.body.contains("token_invalid"));
 }
 
 TEST_P(ServiceTest, AListIsNarrowedByTheColumnsThatItNames) {

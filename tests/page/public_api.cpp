@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "stele/event_store.h"
+#include "stele/route.h"
 #include "stele/service.h"
 #include "stele/testing.h"
 #include "stele/version.h"
@@ -225,6 +226,18 @@ void test_service() {
   service.list<Boxes>(
       "GET /boxes",
       {.filters = {"is_full"}, .order_by = {"items"}, .descending = true, .summary = "All boxes."});
+  service.route(
+      "GET /sums/{unit}",
+      [&service](const stele::RouteRequest& request) -> stele::Result<stele::RouteAnswer> {
+        if (auto late = service.wait_for<Boxes>(request)) return *late;
+        if (request.param("unit").empty() || request.query("fail")) {
+          return stele::fail(stele::Errc::invalid, "It was told to fail.");
+        }
+        if (!request.header("host")) {
+          return stele::RouteAnswer::problem(404, "sum_unknown", "There is no sum.");
+        }
+        return stele::RouteAnswer{.body = "{}", .headers = {{"X-Asked", "yes"}}};
+      });
   const stele::Result<void> started = service.start();
   check(started.has_value(), "a service starts");
   check(service.url().starts_with("http://127.0.0.1:"), "and says where");
