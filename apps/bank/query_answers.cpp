@@ -40,8 +40,7 @@ RouteDoc document_query(std::string summary, std::string_view schema,
 
 std::vector<ParameterDoc> with_paging(std::vector<ParameterDoc> parameters) {
   const std::vector<ParameterDoc> paging{
-      {.name = "limit",
-       .schema = R"({"type":"integer","minimum":1,"maximum":1000,"default":50})"},
+      {.name = "limit", .schema = R"({"type":"integer","minimum":1,"maximum":1000,"default":50})"},
       {.name = "cursor", .description = "`next` of the page before."}};
   parameters.insert(parameters.begin(), paging.begin(), paging.end());
   return parameters;

@@ -123,9 +123,9 @@ std::uint64_t count_of(const Counts& counts, std::string_view account) {
 
 Response past_account(Service& service, const std::string& id, const AsOf& as_of,
                       const Request& request) {
-  const auto account =
-      account_as_of(service.store(), service.upcasters(), id, as_of,
-                    [&request] { return Request::Clock::now() < request.deadline; });
+  const auto account = account_as_of(service.store(), service.upcasters(), id, as_of, [&request] {
+    return Request::Clock::now() < request.deadline;
+  });
   if (!account) return stele::service::problem_of_wait(AccountSummary::name, account.error());
   if (*account) return json_response(**account);
   const auto tip = service.store().stream_tip(std::string{Account::category} + "-" + id);
@@ -193,8 +193,8 @@ Response list_accounts(Service& service, const Request& request) {
   if (!counts) return problem_of_history(counts.error());
   std::vector<AccountView> items;
   for (const Found<AccountRow>& found : page->rows) {
-    items.push_back(view_of(found.row, found.version, found.position,
-                            count_of(*counts, found.row.account_id)));
+    items.push_back(
+        view_of(found.row, found.version, found.position, count_of(*counts, found.row.account_id)));
   }
   return list_response(items, page->next);
 }
@@ -266,8 +266,8 @@ Response statement_response(const Statement& statement, bool as_csv) {
   if (!as_csv) return json_response(statement);
   Response response{.content_type = std::string{media_type_csv} + "; charset=utf-8; header=present",
                     .body = to_csv(statement)};
-  return std::move(response).with("Content-Disposition", "attachment; filename=\"statement-" +
-                                                             statement.account_id + ".csv\"");
+  return std::move(response).with(
+      "Content-Disposition", "attachment; filename=\"statement-" + statement.account_id + ".csv\"");
 }
 
 Response get_statement(Service& service, const Request& request) {
@@ -318,40 +318,42 @@ void add_query_routes(Service& service) {
   const stele::serve::ParameterDoc from{.name = "from", .schema = date, .description = "Inclusive"};
   const stele::serve::ParameterDoc to{.name = "to", .schema = date, .description = "Exclusive"};
 
-  router.add("GET /accounts",
-             json_query([&service](Request& request) { return list_accounts(service, request); }),
-             document_query("List accounts, by id", "AccountList", {},
-                      with_paging({{.name = "owner", .description = "The owner's whole name."},
-                                   {.name = "active", .schema = R"({"type":"boolean"})"}})));
+  router.add(
+      "GET /accounts",
+      json_query([&service](Request& request) { return list_accounts(service, request); }),
+      document_query("List accounts, by id", "AccountList", {},
+                     with_paging({{.name = "owner", .description = "The owner's whole name."},
+                                  {.name = "active", .schema = R"({"type":"boolean"})"}})));
   router.add("GET /accounts/{id}",
              json_query([&service](Request& request) { return get_account(service, request); }),
              document_query("Show an account, now or as it was", "Account",
-                      {"account_unknown", "version_unknown", "parked"},
-                      {{.name = "atVersion", .schema = R"({"type":"integer","minimum":0})"},
-                       {.name = "atTime", .schema = date}}));
-  router.add(
-      "GET /accounts/{id}/transactions",
-      json_query([&service](Request& request) { return list_transactions(service, request); }),
-      document_query("List an account's movements, newest first", "TransactionList",
-               {"account_unknown", "parked"},
-               with_paging({{.name = "type",
-                             .schema = R"({"type":"string","enum":["CREDIT","DEBIT",)"
-                                       R"("TRANSFER_OUT","TRANSFER_IN","DEPOSIT",)"
-                                       R"("WITHDRAW"]})"},
-                            from,
-                            to,
-                            {.name = "q",
-                             .schema = R"({"type":"string","minLength":1,"maxLength":256})",
-                             .description = "Words that the description or the reference holds, "
-                                            "all of them: rent, \"two words\", begin*."}})));
+                            {"account_unknown", "version_unknown", "parked"},
+                            {{.name = "atVersion", .schema = R"({"type":"integer","minimum":0})"},
+                             {.name = "atTime", .schema = date}}));
+  router.add("GET /accounts/{id}/transactions", json_query([&service](Request& request) {
+               return list_transactions(service, request);
+             }),
+             document_query(
+                 "List an account's movements, newest first", "TransactionList",
+                 {"account_unknown", "parked"},
+                 with_paging({{.name = "type",
+                               .schema = R"({"type":"string","enum":["CREDIT","DEBIT",)"
+                                         R"("TRANSFER_OUT","TRANSFER_IN","DEPOSIT",)"
+                                         R"("WITHDRAW"]})"},
+                              from,
+                              to,
+                              {.name = "q",
+                               .schema = R"({"type":"string","minLength":1,"maxLength":256})",
+                               .description = "Words that the description or the reference holds, "
+                                              "all of them: rent, \"two words\", begin*."}})));
   RouteDoc statement = document_query("Show an account's statement over a period", "Statement",
                                       {"account_unknown", "parked"}, {from, to});
   statement.responses[0].content.push_back(
       {.media_type = std::string{media_type_csv}, .schema = R"({"type":"string"})"});
   statement.responses[0].headers = {"Content-Disposition"};
-  router.add("GET /accounts/{id}/statement",
-             stele::serve::blocking(
-                 [&service](Request& request) { return get_statement(service, request); }),
+  router.add("GET /accounts/{id}/statement", stele::serve::blocking([&service](Request& request) {
+               return get_statement(service, request);
+             }),
              std::move(statement));
 }
 

@@ -62,9 +62,8 @@ Response daily_report(Service& service, const Request& request) {
 }  // namespace
 
 void add_report_routes(Service& service) {
-  service.openapi().schema(
-      "DailyTotals",
-      stele::json_schema<DailyRow>(stele::Naming::camel_case, stele::SchemaOf::writing));
+  service.openapi().schema("DailyTotals", stele::json_schema<DailyRow>(stele::Naming::camel_case,
+                                                                       stele::SchemaOf::writing));
   service.openapi().schema("DailyTotalsList", list_schema("DailyTotals"));
   const std::string date{date_schema};
   service.router().add(

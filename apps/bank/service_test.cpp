@@ -20,8 +20,8 @@ using std::chrono::minutes;
 class Bank : public testing::BankService {
  protected:
   std::string open_ada(std::string_view more = {}) {
-    return token_of(post("/accounts", R"({"id": "ada", "ownerName": "Ada")" + std::string{more} +
-                                          "}"));
+    return token_of(
+        post("/accounts", R"({"id": "ada", "ownerName": "Ada")" + std::string{more} + "}"));
   }
   std::string deposit(std::string_view amount, std::string_view more = {}) {
     return token_of(post("/accounts/ada/deposit",
@@ -58,8 +58,8 @@ class Bank : public testing::BankService {
       ASSERT_TRUE(appended && std::holds_alternative<stele::Appended>(*appended));
       last = std::get<stele::Appended>(*appended).last;
     }
-    EXPECT_TRUE(service_->engine().wait_until("transaction_history", last,
-                                              std::chrono::seconds{60}));
+    EXPECT_TRUE(
+        service_->engine().wait_until("transaction_history", last, std::chrono::seconds{60}));
   }
 };
 
@@ -122,8 +122,8 @@ TEST_F(Bank, AStatementHoldsTenThousandLinesAndNoMore) {
   const std::string token =
       token_of(post("/accounts/bob/transfer", R"({"to": "ada", "amount": "1.00"})"));
   for (const char* accept : {"application/json", "text/csv"}) {
-    const Answer refused = get("/accounts/ada/statement?token=" + token,
-                               "Accept: " + std::string{accept} + "\r\n");
+    const Answer refused =
+        get("/accounts/ada/statement?token=" + token, "Accept: " + std::string{accept} + "\r\n");
     EXPECT_EQ(refused.status, 400) << refused.body.substr(0, 300);
     EXPECT_TRUE(refused.body.contains("more than 10000 movements")) << refused.body.substr(0, 300);
   }

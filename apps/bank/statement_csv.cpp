@@ -32,13 +32,20 @@ std::string_view without_blanks(std::string_view text) {
 
 bool looks_like_formula(std::string_view text) {
   // The last four are the wide forms of = + - @, which some programs take for the plain ones.
-  constexpr std::array<std::string_view, 11> signs{
-      "=",  "+",  "-", "@", "\t", "\r", "\n", "\xEF\xBC\x9D", "\xEF\xBC\x8B", "\xEF\xBC\x8D",
-      "\xEF\xBC\xA0"};
+  constexpr std::array<std::string_view, 11> signs{"=",
+                                                   "+",
+                                                   "-",
+                                                   "@",
+                                                   "\t",
+                                                   "\r",
+                                                   "\n",
+                                                   "\xEF\xBC\x9D",
+                                                   "\xEF\xBC\x8B",
+                                                   "\xEF\xBC\x8D",
+                                                   "\xEF\xBC\xA0"};
   const std::string_view seen = without_blanks(text);
-  return std::ranges::any_of(signs, [seen](std::string_view sign) {
-    return seen.starts_with(sign);
-  });
+  return std::ranges::any_of(signs,
+                             [seen](std::string_view sign) { return seen.starts_with(sign); });
 }
 
 void add_text(std::string& out, std::string_view text) {

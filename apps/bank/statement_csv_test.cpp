@@ -48,9 +48,9 @@ TEST(StatementCsv, KeepsQuotesCommasAndLineEndsInsideOneCell) {
 }
 
 TEST(StatementCsv, TakesTheForceFromWhatASpreadsheetWouldRun) {
-  for (const std::string text : {"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1",
-                                 "   -1", "＝1", "＋1", "－1", "＠x", "\xC2\xA0=1",
-                                 "\xEF\xBB\xBF=1", "\xE3\x80\x80=1"}) {
+  for (const std::string text :
+       {"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "   -1", "＝1", "＋1", "－1",
+        "＠x", "\xC2\xA0=1", "\xEF\xBB\xBF=1", "\xE3\x80\x80=1"}) {
     EXPECT_TRUE(row_of("x", text).contains(",\"'" + text + "\",")) << text;
     EXPECT_TRUE(row_of(text).contains(",\"'" + text + "\",")) << text;
   }

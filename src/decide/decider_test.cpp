@@ -163,16 +163,14 @@ TEST(Idempotency, TakesEverySpellingOfAnAmountForTheSame) {
   ASSERT_TRUE(deciders.add<Purse>());
   const auto digest_of = [&](std::string_view json) {
     auto call = deciders.parse("purse", "Pay", "1", json, {});
-    decide::make_idempotent(*call, {.tenant = {},
-                                   .caller = {},
-                                   .idempotency_key = "k",
-                                   .method = "POST",
-                                   .path = "/p"});
+    decide::make_idempotent(
+        *call,
+        {.tenant = {}, .caller = {}, .idempotency_key = "k", .method = "POST", .path = "/p"});
     return *call->options.digest;
   };
   const auto first = digest_of(R"({"amount":"1.00"})");
-  for (const char* same : {R"({"amount":"1.0"})", R"({"amount":"1"})", R"({"amount":1})",
-                           R"({"amount":"01.00"})"}) {
+  for (const char* same :
+       {R"({"amount":"1.0"})", R"({"amount":"1"})", R"({"amount":1})", R"({"amount":"01.00"})"}) {
     EXPECT_EQ(digest_of(same), first) << same;
   }
   for (const char* other : {R"({"amount":"1.01"})", R"({"amount":"10"})", R"({"amount":"-1.00"})",
