@@ -21,8 +21,12 @@
 //
 // A map turns each event into rows of their own: `static Rows<Row> map(const E&, const At&)`.
 //
-// The engine tells a projection each event that it handles once, in order of positions. What these
-// functions throw stops that projection, and no other, with its state `failed`.
+// A custom projection is told whole batches and writes what it likes: stele/custom_projection.h.
+//
+// The engine tells a projection each event that it handles once, in order of positions. An event on
+// which one of these functions throws is tried again, and then its key is parked (the row of a
+// fold, else the event's stream): its later events wait until a person retries it, and all other
+// keys go on. No projection stops another.
 
 #pragma once
 
@@ -91,6 +95,8 @@ class Rows {
   std::vector<Item> items_;
 };
 
+enum class ProjectionKind : std::uint8_t { fold, map, custom };
+
 /// What a sink and the engine must know of a projection.
 struct ProjectionSpec {
   std::string name;
@@ -102,6 +108,8 @@ struct ProjectionSpec {
   std::string full_text_within = {};        ///< As `FullText::within`.
   bool keyed_by_stream = false;  ///< `row_version` is then the version of the row's own stream.
   std::string category;          ///< Its rows' streams are this and the key; empty: any.
+  ProjectionKind kind = ProjectionKind::fold;
+  std::string tables = {};  ///< Of a custom one: the SQL that makes its own tables.
 };
 
 /// Checks names, columns and indexes. Errors: `invalid`, naming what is wrong.
@@ -113,17 +121,28 @@ struct ProjectFailure {
   Error error;
 };
 
-/// A projection behind one interface. Made by `make_fold` and `make_map`; used by one thread.
+/// A projection behind one interface. Made by `make_fold`, `make_map`, `make_custom`; used by one
+/// thread.
 class Projection {
  public:
   virtual ~Projection() = default;
   [[nodiscard]] virtual const ProjectionSpec& spec() const = 0;
+  /// Another one of the same kind, for another thread.
+  [[nodiscard]] virtual std::unique_ptr<Projection> clone() const = 0;
+
+  /// What is parked when `event` fails: of a fold the row's key (empty: it concerns no row), else
+  /// its stream. Errors: the event cannot be read, so nobody knows its key.
+  [[nodiscard]] virtual Result<std::string> key_of(const EventView& event) = 0;
 
   /// Applies `events`, all matching the filter and in order, to `rows`. An event at or before the
   /// position of its row is skipped: it was applied. After a failure `rows` holds a part of it and
   /// must be given up.
   [[nodiscard]] virtual std::expected<void, ProjectFailure> project(
       std::span<const EventView* const> events, RowStore& rows) = 0;
+
+  /// Before events after `after` are told again in place, 0 excepted: a custom projection removes
+  /// what it wrote of them; the rows of others are removed for them. Errors: `invalid` (it cannot).
+  [[nodiscard]] virtual Result<void> forget(Position after, RowStore& rows) = 0;
 };
 
 namespace detail {

@@ -122,6 +122,12 @@ class RowSnapshot {
   /// Returns the cursor of the next page; empty if there is none.
   [[nodiscard]] virtual Result<std::string> select(const Select& select, const OnRow& on_row) = 0;
   [[nodiscard]] virtual Result<std::vector<Total>> total(const Totals& totals) = 0;
+
+  /// Whether `key` is parked: an event of it could not be applied, and what the log has of it since
+  /// is missing here. Of a fold its row's key; of others a stream's name. Errors: `unavailable`.
+  [[nodiscard]] virtual Result<bool> parked(std::string_view key) = 0;
+  /// The database's own client, for reading; null if it has none. Lives as long as the snapshot.
+  [[nodiscard]] virtual SqlClient* sql() noexcept { return nullptr; }
 };
 
 /// Opens states of one read model. Thread-safe.
@@ -129,7 +135,8 @@ class RowReader {
  public:
   virtual ~RowReader() = default;
   /// Waits up to `timeout` for a free connection. The snapshot must not outlive the reader. Errors:
-  /// `timed_out`, `unavailable` (also while the read model was not made yet), `corrupt`.
+  /// `timed_out`, `unavailable` (also while the read model was not made yet, or is rebuilt in place
+  /// and not yet back where it was), `corrupt`. No snapshot is older than one given before.
   [[nodiscard]] virtual Result<std::unique_ptr<RowSnapshot>> snapshot(
       std::chrono::microseconds timeout) = 0;
 };
@@ -185,9 +192,8 @@ class ReadView {
     return snapshot_->total(what);
   }
 
-  /// Whether what this view shows of `key` is not all that the log has, as an event of it could
-  /// not be applied.
-  [[nodiscard]] Result<bool> parked(std::string_view) { return false; }
+  /// As `RowSnapshot::parked`: what this view shows of `key` is not all that the log has.
+  [[nodiscard]] Result<bool> parked(std::string_view key) { return snapshot_->parked(key); }
 
  private:
   template <typename Take>

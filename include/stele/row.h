@@ -106,6 +106,9 @@ struct RowWrite {
   bool erase = false;
 };
 
+/// A database's own client, in SQL: see stele/custom_projection.h.
+class SqlClient;
+
 /// The rows of one read model, as a projection sees them while it works on a batch.
 class RowStore {
  public:
@@ -118,6 +121,8 @@ class RowStore {
                                           const OnRow& on_row) = 0;
   /// Writes one row. Errors: `unavailable`, `corrupt`, `invalid` (a value that the sink refuses).
   [[nodiscard]] virtual Result<void> put(const RowWrite& row) = 0;
+  /// The sink's own client, inside the batch's transaction; null if it has none.
+  [[nodiscard]] virtual SqlClient* sql() noexcept { return nullptr; }
 };
 
 namespace detail {

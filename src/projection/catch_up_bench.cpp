@@ -20,6 +20,7 @@
 #include "drivers/sqlite/sqlite.h"
 #include "observe/logger.h"
 #include "projection/engine.h"
+#include "projection/sqlite/sqlite_generations.h"
 #include "projection/sqlite/sqlite_sink.h"
 #include "projection/testing/sample.h"
 #include "projection/testing/scratch_folder.h"
@@ -78,8 +79,8 @@ class Stopwatch {
 Cost run_engine(EventStore& store) {
   const ScratchFolder folder;
   Engine engine{store, system_clock(), observe::null_logger()};
-  if (!engine.add(make_fold<Sums>(), make_sqlite_sink(folder.path()))) std::abort();
-  if (!engine.add(make_map<Payments>(), make_sqlite_sink(folder.path()))) std::abort();
+  if (!engine.add(make_fold<Sums>(), make_sqlite_generations(folder.path()))) std::abort();
+  if (!engine.add(make_map<Payments>(), make_sqlite_generations(folder.path()))) std::abort();
   const Stopwatch watch;
   engine.start();
   for (const char* name : {"sums", "payments"}) {

@@ -60,7 +60,8 @@ Engine::Engine(EventStore& store, const Clock& clock, observe::Logger& logger,
 
 Engine::~Engine() { stop(); }
 
-Result<void> Engine::add(std::unique_ptr<Projection> projection, std::unique_ptr<Sink> sink) {
+Result<void> Engine::add(std::unique_ptr<Projection> projection,
+                         std::shared_ptr<GenerationStore> generations, ProjectionOptions options) {
   const auto checked = check_spec(projection->spec());
   if (!checked) return checked;
   if (find(projection->spec().name) != nullptr) {
@@ -71,7 +72,8 @@ Result<void> Engine::add(std::unique_ptr<Projection> projection, std::unique_ptr
     return fail(Errc::too_large, "An engine runs at most " + std::to_string(projections_max) +
                                      " projections. Use a second one.");
   }
-  runners_.push_back(std::make_unique<Runner>(*shared_, std::move(projection), std::move(sink)));
+  runners_.push_back(std::make_unique<Runner>(*shared_, std::move(projection),
+                                              std::move(generations), options));
   return {};
 }
 
@@ -101,18 +103,72 @@ Engine::Runner* Engine::find(std::string_view name) const {
   return found == runners_.end() ? nullptr : found->get();
 }
 
-Result<void> Engine::pause(std::string_view name) {
+Result<void> Engine::tell(std::string_view name,
+                          const std::function<Result<void>(Runner&)>& verb) const {
   Runner* runner = find(name);
   if (runner == nullptr) return std::unexpected{unknown(name)};
-  runner->pause();
-  return {};
+  return verb(*runner);
+}
+
+Result<void> Engine::pause(std::string_view name) {
+  return tell(name, [](Runner& runner) { return runner.pause(); });
 }
 
 Result<void> Engine::resume(std::string_view name) {
-  Runner* runner = find(name);
+  return tell(name, [](Runner& runner) { return runner.resume(); });
+}
+
+Result<void> Engine::reset(std::string_view name) {
+  return tell(name, [](Runner& runner) { return runner.reset(); });
+}
+
+Result<void> Engine::promote(std::string_view name) {
+  return tell(name, [](Runner& runner) { return runner.promote(); });
+}
+
+Result<void> Engine::roll_back(std::string_view name) {
+  return tell(name, [](Runner& runner) { return runner.roll_back(); });
+}
+
+Result<void> Engine::drop(std::string_view name, int generation) {
+  return tell(name, [generation](Runner& runner) { return runner.drop(generation); });
+}
+
+Result<void> Engine::retry(std::string_view name, std::string_view key) {
+  return tell(name, [key](Runner& runner) { return runner.retry(key); });
+}
+
+Result<void> Engine::rebuild(std::span<const std::string> names, RebuildOptions options) {
+  std::vector<Runner*> chosen;
+  for (const std::string& name : names) {
+    Runner* runner = find(name);
+    if (runner == nullptr) return std::unexpected{unknown(name)};
+    if (std::ranges::count(chosen, runner) == 0) chosen.push_back(runner);
+  }
+  if (names.empty()) {
+    for (const auto& runner : runners_) chosen.push_back(runner.get());
+  }
+  for (const Runner* runner : chosen) {
+    auto may = runner->may_rebuild(options);
+    if (!may) return may;
+  }
+  Result<void> done;
+  for (Runner* runner : chosen) {
+    if (done) done = runner->begin_rebuild(options);
+  }
+  for (Runner* runner : chosen) runner->release();
+  return done;
+}
+
+Result<std::vector<Parked>> Engine::parked(std::string_view name, std::string_view after,
+                                           std::size_t limit) const {
+  const Runner* runner = find(name);
   if (runner == nullptr) return std::unexpected{unknown(name)};
-  runner->resume();
-  return {};
+  if (limit == 0 || limit > parked_list_max) {
+    return fail(Errc::invalid, "A list of parked keys has 1 to " + std::to_string(parked_list_max) +
+                                   " of them; " + std::to_string(limit) + " were asked for.");
+  }
+  return runner->parked(after, limit);
 }
 
 std::vector<Status> Engine::status() const {

@@ -13,6 +13,7 @@
 #include "observe/logger.h"
 #include "projection/rate.h"
 #include "projection/shared_reader.h"
+#include "projection/sqlite/sqlite_generations.h"
 #include "projection/sqlite/sqlite_sink.h"
 #include "projection/testing/flaky_sink.h"
 #include "projection/testing/sample.h"
@@ -44,9 +45,11 @@ class EngineTest : public ::testing::Test {
   [[nodiscard]] std::unique_ptr<Engine> engine(EngineOptions options = impatient) {
     return std::make_unique<Engine>(*store_, clock_, observe::null_logger(), options);
   }
-  [[nodiscard]] std::unique_ptr<Sink> sink() const { return make_sqlite_sink(folder_.path()); }
-  [[nodiscard]] std::unique_ptr<Sink> flaky(Faults& faults) const {
-    return std::make_unique<FlakySink>(sink(), faults);
+  [[nodiscard]] std::shared_ptr<GenerationStore> place() const {
+    return make_sqlite_generations(folder_.path());
+  }
+  [[nodiscard]] std::shared_ptr<GenerationStore> flaky(Faults& faults) const {
+    return std::make_shared<FlakyGenerations>(place(), faults);
   }
   void pay(std::string_view stream, std::int64_t amount) {
     append(*store_, stream, Paid{.amount = amount});
@@ -59,7 +62,7 @@ class EngineTest : public ::testing::Test {
     std::vector<std::string> keys;
     auto select = database->prepare("SELECT row_key FROM " + spec.name).value();
     while (select.step().value()) keys.emplace_back(select.text(0));
-    const auto reader = sink();
+    const auto reader = place()->make_sink();
     EXPECT_TRUE(reader->open(spec));
     EXPECT_TRUE(reader->begin());
     const std::vector<std::string_view> views{keys.begin(), keys.end()};
@@ -89,7 +92,7 @@ class EngineTest : public ::testing::Test {
 TEST_F(EngineTest, CatchesUpAndThenFollows) {
   for (int i = 0; i < 100; ++i) pay("account-" + std::to_string(i % 7), i);
   const auto running = engine();
-  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
   running->start();
   ASSERT_TRUE(running->wait_until("sums", store_->log_end(), seconds{10}));
   pay("account-0", 1'000);
@@ -127,9 +130,9 @@ TEST_F(EngineTest, AgreesWithAPlainFoldOverRandomAppendsAndRestarts) {
     running = engine({.batch_events_max = 1 + round * 13 % 200,
                       .backoff_first = milliseconds{1},
                       .log_wait_max = milliseconds{5}});
-    ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
-    ASSERT_TRUE(running->add(make_fold<Days>(), sink()));
-    ASSERT_TRUE(running->add(make_map<Payments>(), sink()));
+    ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
+    ASSERT_TRUE(running->add(make_fold<Days>(), place()));
+    ASSERT_TRUE(running->add(make_map<Payments>(), place()));
     running->start();
     std::this_thread::sleep_for(milliseconds{20});
     running->stop();
@@ -152,8 +155,8 @@ TEST_F(EngineTest, LetsOthersGoOnWhenOneFailsAndSaysWhichEventStoppedIt) {
   pay("account-a", 13);
   pay("account-a", 2);
   const auto running = engine();
-  ASSERT_TRUE(running->add(make_fold<Superstitious>(), sink()));
-  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Superstitious>(), place(), {.on_error = OnError::pause}));
+  ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
   running->start();
   ASSERT_TRUE(running->wait_until("sums", Position{3}, seconds{10}));
   ASSERT_TRUE(soon([&] { return running->status("superstitious")->state == State::failed; }));
@@ -192,7 +195,7 @@ TEST_F(EngineTest, GoesOnByItselfWhenASinkThatWasAwayComesBack) {
 TEST_F(EngineTest, StopsAtACheckpointOfAnotherLog) {
   pay("account-a", 5);
   auto running = engine();
-  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
   running->start();
   ASSERT_TRUE(running->wait_until("sums", Position{1}, seconds{10}));
   running.reset();
@@ -201,8 +204,8 @@ TEST_F(EngineTest, StopsAtACheckpointOfAnotherLog) {
   pay("account-b", 1);
   pay("account-b", 2);
   running = engine();
-  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
-  ASSERT_TRUE(running->add(make_fold<Days>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
+  ASSERT_TRUE(running->add(make_fold<Days>(), place()));
   running->start();
   ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::diverged; }));
   EXPECT_NE(running->status("sums")->last_error, "");
@@ -214,7 +217,7 @@ TEST_F(EngineTest, StopsAtACheckpointOfAnotherLog) {
 TEST_F(EngineTest, AppliesEachEventOnceAlthoughTwoEnginesWriteTheSameRows) {
   const std::unique_ptr<Engine> engines[] = {engine(), engine()};
   for (const auto& running : engines) {
-    ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+    ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
     running->start();
   }
   for (int i = 1; i <= 100; ++i) {
@@ -231,7 +234,7 @@ TEST_F(EngineTest, AppliesEachEventOnceAlthoughTwoEnginesWriteTheSameRows) {
 TEST_F(EngineTest, StartsAnewWhenItsRowsAreGone) {
   pay("account-a", 5);
   auto running = engine();
-  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
   const auto file = sqlite_file(folder_.path(), *running->spec("sums"));
   running->start();
   ASSERT_TRUE(running->wait_until("sums", Position{1}, seconds{10}));
@@ -243,37 +246,12 @@ TEST_F(EngineTest, StartsAnewWhenItsRowsAreGone) {
   EXPECT_EQ(rows<Sums>(*running->spec("sums")), fold_naively(*store_).sums);
 }
 
-/// Holds every commit until it is let go.
-class SlowSink final : public Sink {
- public:
-  SlowSink(std::unique_ptr<Sink> sink, std::atomic<bool>& go) : sink_{std::move(sink)}, go_{go} {}
-  [[nodiscard]] Result<std::optional<Checkpoint>> open(const ProjectionSpec& spec) override {
-    return sink_->open(spec);
-  }
-  [[nodiscard]] Result<void> begin() override { return sink_->begin(); }
-  [[nodiscard]] Result<void> load(std::span<const std::string_view> keys,
-                                  const OnRow& on_row) override {
-    return sink_->load(keys, on_row);
-  }
-  [[nodiscard]] Result<void> put(const RowWrite& row) override { return sink_->put(row); }
-  [[nodiscard]] Result<void> commit(const Checkpoint& checkpoint) override {
-    go_.wait(false);
-    return sink_->commit(checkpoint);
-  }
-  void abandon() noexcept override { sink_->abandon(); }
-  [[nodiscard]] bool atomic() const noexcept override { return true; }
-  [[nodiscard]] std::string place() const override { return sink_->place(); }
-
- private:
-  std::unique_ptr<Sink> sink_;
-  std::atomic<bool>& go_;
-};
-
 TEST_F(EngineTest, KeepsNeitherAppendsNorOthersWaitingForASlowOne) {
   std::atomic<bool> go{false};
   const auto running = engine();
-  ASSERT_TRUE(running->add(make_fold<Sums>(), std::make_unique<SlowSink>(sink(), go)));
-  ASSERT_TRUE(running->add(make_fold<Days>(), sink()));
+  Faults slow{.before_commit = [&go] { go.wait(false); }};
+  ASSERT_TRUE(running->add(make_fold<Sums>(), flaky(slow)));
+  ASSERT_TRUE(running->add(make_fold<Days>(), place()));
   running->start();
   for (int i = 1; i <= 50; ++i) pay("account-a", i);
   EXPECT_TRUE(running->wait_until("days", Position{50}, seconds{10}));
@@ -287,7 +265,7 @@ TEST_F(EngineTest, KeepsNeitherAppendsNorOthersWaitingForASlowOne) {
 
 TEST_F(EngineTest, PausesAndResumes) {
   const auto running = engine();
-  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
   running->start();
   ASSERT_TRUE(running->pause("sums"));
   ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::paused; }));
@@ -301,7 +279,7 @@ TEST_F(EngineTest, PausesAndResumes) {
 
 TEST_F(EngineTest, SaysHowFarBehindAProjectionIs) {
   const auto running = engine();
-  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
   running->start();
   pay("account-a", 5);
   ASSERT_TRUE(running->wait_until("sums", Position{1}, seconds{10}));
@@ -327,7 +305,8 @@ TEST_F(EngineTest, CountsTheLagAfterAStartFromTheFirstEventThatIsMissing) {
   clock_.advance(seconds{3'600});
   std::atomic<bool> go{false};
   const auto running = engine();
-  ASSERT_TRUE(running->add(make_fold<Sums>(), std::make_unique<SlowSink>(sink(), go)));
+  Faults slow{.before_commit = [&go] { go.wait(false); }};
+  ASSERT_TRUE(running->add(make_fold<Sums>(), flaky(slow)));
   running->start();
   ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::rebuilding; }));
   EXPECT_NEAR(running->status("sums")->lag_seconds, 3'600.0, 0.001);
@@ -340,7 +319,7 @@ TEST_F(EngineTest, CountsTheLagAfterAStartFromTheFirstEventThatIsMissing) {
 
 TEST_F(EngineTest, NeverShowsAPositionThatGoesBack) {
   const auto running = engine();
-  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
   running->start();
   std::thread writer{[&] {
     for (int i = 0; i < 500; ++i) pay("account-a", 1);
@@ -357,8 +336,8 @@ TEST_F(EngineTest, NeverShowsAPositionThatGoesBack) {
 
 TEST_F(EngineTest, RefusesAProjectionTwiceAndMoreThanItRuns) {
   const auto running = engine();
-  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
-  EXPECT_EQ(running->add(make_fold<Sums>(), sink()).error().code, Errc::invalid);
+  ASSERT_TRUE(running->add(make_fold<Sums>(), place()));
+  EXPECT_EQ(running->add(make_fold<Sums>(), place()).error().code, Errc::invalid);
   EXPECT_EQ(running->status("none").error().code, Errc::not_found);
   EXPECT_EQ(running->wait_until("none", Position{1}, seconds{1}).error().code, Errc::not_found);
 }
@@ -374,8 +353,8 @@ TEST_F(EngineTest, StopsOnlyWhoHandlesAnEventThatAnUpcasterCannotRead) {
   EngineOptions options = impatient;
   options.upcasters = &upcasters;
   const auto running = engine(options);
-  ASSERT_TRUE(running->add(make_fold<Sums>(), sink()));
-  ASSERT_TRUE(running->add(make_fold<Days>(), sink()));
+  ASSERT_TRUE(running->add(make_fold<Sums>(), place(), {.on_error = OnError::pause}));
+  ASSERT_TRUE(running->add(make_fold<Days>(), place()));
   running->start();
   EXPECT_TRUE(running->wait_until("days", Position{3}, seconds{10}));
   ASSERT_TRUE(soon([&] { return running->status("sums")->state == State::failed; }));

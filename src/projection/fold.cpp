@@ -23,6 +23,34 @@ class Fold final : public Projection {
         table.events, [](const detail::FoldEvent& each) { return each.key != nullptr; });
   }
   [[nodiscard]] const ProjectionSpec& spec() const override { return spec_; }
+  [[nodiscard]] std::unique_ptr<Projection> clone() const override {
+    return std::make_unique<Fold>(table_);
+  }
+
+  [[nodiscard]] Result<std::string> key_of(const EventView& event) override {
+    if (spec_.keyed_by_stream) return std::string{own_key(event.stream)};
+    const detail::FoldEvent* type = find_event(table_.events, event.type);
+    if (type == nullptr) return std::string{};
+    ValueArena values;
+    void* decoded = values.make(*type->type);
+    if (auto read = detail::decode_event(event, *type->type, decoded); !read) {
+      return std::unexpected{std::move(read.error())};
+    }
+    const At at = at_of(event);
+    std::string key;
+    auto said = guarded(spec_, at, [&]() -> Result<void> {
+      key = type->key(decoded, at);
+      return {};
+    });
+    if (!said) return std::unexpected{std::move(said.error())};
+    return key;
+  }
+
+  [[nodiscard]] Result<void> forget(Position, RowStore&) override {
+    return fail(Errc::invalid, "Projection \"" + spec_.name +
+                                   "\" is a fold: its rows need the whole history. Rebuild it from "
+                                   "position 0.");
+  }
 
   [[nodiscard]] std::expected<void, ProjectFailure> project(
       std::span<const EventView* const> events, RowStore& rows) override {
@@ -59,6 +87,10 @@ class Fold final : public Projection {
     std::size_t slot = no_slot;
   };
 
+  [[nodiscard]] std::string_view own_key(std::string_view stream) const {
+    return spec_.category.empty() ? stream : id_of(stream);
+  }
+
   void clear() {
     index_.clear();  // Its keys view `names_`.
     names_.clear();
@@ -79,7 +111,7 @@ class Fold final : public Projection {
         step.event = decoded;
       }
       if (spec_.keyed_by_stream) {
-        step.slot = slot_of(spec_.category.empty() ? event.stream : id_of(event.stream));
+        step.slot = slot_of(own_key(event.stream));
       } else if (type != nullptr) {
         step.slot = slot_of(type->key(step.event, at));
       }

@@ -17,8 +17,17 @@ class Map final : public Projection {
       : table_{table},
         row_{*table.says.row},
         spec_{spec_of(table.says, names_of(table.events))},
-        rows_{table.make_rows()} {}
+        rows_{table.make_rows()} {
+    spec_.kind = ProjectionKind::map;
+  }
   [[nodiscard]] const ProjectionSpec& spec() const override { return spec_; }
+  [[nodiscard]] std::unique_ptr<Projection> clone() const override {
+    return std::make_unique<Map>(table_);
+  }
+  [[nodiscard]] Result<std::string> key_of(const EventView& event) override {
+    return std::string{event.stream};
+  }
+  [[nodiscard]] Result<void> forget(Position, RowStore&) override { return {}; }
 
   [[nodiscard]] std::expected<void, ProjectFailure> project(
       std::span<const EventView* const> events, RowStore& rows) override {

@@ -4,15 +4,60 @@
 
 namespace stele::projection {
 
-Result<std::shared_ptr<const SharedPage>> SharedReader::read(Position after) {
+void SharedReader::join(Member member, Position after) {
   const std::lock_guard lock{mutex_};
-  for (auto page = pages_.rbegin(); page != pages_.rend(); ++page) {
-    if ((*page)->after <= after && after < (*page)->looked_to) return *page;
-  }
-  return read_page(after);
+  convoy_.insert_or_assign(member, after);
 }
 
-Result<std::shared_ptr<const SharedPage>> SharedReader::read_page(Position after) {
+void SharedReader::leave(Member member) {
+  const std::lock_guard lock{mutex_};
+  if (convoy_.erase(member) > 0) moved_.notify_all();
+}
+
+Result<std::shared_ptr<const SharedPage>> SharedReader::read(Position after, Member member) {
+  std::unique_lock lock{mutex_};
+  const auto place = convoy_.find(member);
+  if (place == convoy_.end()) {
+    if (auto page = find(after)) return page;
+    return read_page(after, pages_);
+  }
+  place->second = after;
+  moved_.notify_all();
+  const auto until = std::chrono::steady_clock::now() + convoy_wait_max;
+  while (true) {
+    if (auto page = find(after)) return page;
+    if (convoy_pages_.size() < shared_pages_max || !oldest_is_needed(member)) break;
+    if (moved_.wait_until(lock, until) == std::cv_status::timeout) leave_the_slow_behind(member);
+  }
+  return read_page(after, convoy_pages_);
+}
+
+std::shared_ptr<const SharedPage> SharedReader::find(Position after) const {
+  for (const Pages* pages : {&convoy_pages_, &pages_}) {
+    for (auto page = pages->rbegin(); page != pages->rend(); ++page) {
+      if ((*page)->after <= after && after < (*page)->looked_to) return *page;
+    }
+  }
+  return nullptr;
+}
+
+bool SharedReader::oldest_is_needed(Member but) const {
+  const SharedPage& oldest = *convoy_pages_.front();
+  return std::ranges::any_of(convoy_, [&](const auto& member) {
+    return member.first != but && oldest.after <= member.second &&
+           member.second < oldest.looked_to;
+  });
+}
+
+void SharedReader::leave_the_slow_behind(Member but) {
+  const SharedPage& oldest = *convoy_pages_.front();
+  std::erase_if(convoy_, [&](const auto& member) {
+    return member.first != but && oldest.after <= member.second &&
+           member.second < oldest.looked_to;
+  });
+}
+
+Result<std::shared_ptr<const SharedPage>> SharedReader::read_page(Position after, Pages& pages) {
   auto read = store_.read_all(after, filter_, limit_);
   if (!read) return std::unexpected{std::move(read.error())};
   auto page = std::make_shared<SharedPage>();
@@ -33,8 +78,8 @@ Result<std::shared_ptr<const SharedPage>> SharedReader::read_page(Position after
   }
   adapt(*page);
   if (page->looked_to > after) {
-    pages_.push_back(page);
-    if (pages_.size() > shared_pages_max) pages_.pop_front();
+    pages.push_back(page);
+    if (pages.size() > shared_pages_max) pages.pop_front();
   }
   return page;
 }

@@ -9,6 +9,9 @@
 
 #include "drivers/sqlite/sqlite.h"
 #include "projection/sqlite/cells.h"
+#include "projection/sqlite/schema.h"
+#include "projection/sqlite/sql_client.h"
+#include "projection/sqlite/sqlite_generations.h"
 #include "projection/sqlite/sqlite_sink.h"
 #include "query/cursor.h"
 #include "query/select_sql.h"
@@ -21,7 +24,7 @@ constexpr int page_cache_kib = 2 * 1'024;  // For each connection; the system ca
 constexpr std::chrono::milliseconds retry_interval{5};  // While the read model is being made.
 constexpr int first_column = 3;                         // After row_key, row_version, row_position.
 
-/// The open connections of one read model. Thread-safe.
+/// The open connections of one generation of a read model. Thread-safe.
 class Pool {
  public:
   Pool(std::string path, std::size_t connections_max)
@@ -51,7 +54,7 @@ class Pool {
     return database;
   }
 
-  /// Whether the sink has made its tables: once they are there they stay.
+  /// Whether the sink has made its tables, and they are those of this program.
   [[nodiscard]] bool made() const noexcept { return made_.load(std::memory_order_relaxed); }
   void set_made() noexcept { made_.store(true, std::memory_order_relaxed); }
 
@@ -80,6 +83,7 @@ class SqliteSnapshot final : public RowSnapshot {
       : pool_{std::move(pool)},
         spec_{spec},
         database_{std::move(database)},
+        client_{*database_},
         cells_(spec.columns.size()) {}
 
   ~SqliteSnapshot() override {
@@ -92,9 +96,16 @@ class SqliteSnapshot final : public RowSnapshot {
     if (!transaction) return std::unexpected{std::move(transaction.error())};
     transaction_.emplace(std::move(*transaction));
     if (auto made = check_made(); !made) return made;
-    const auto checkpoint = projection::stored_checkpoint(*database_);  // Fixes what is seen.
-    if (!checkpoint) return std::unexpected{checkpoint.error()};
-    if (*checkpoint) position_ = (*checkpoint)->position;
+    const auto state = projection::stored_state(*database_);  // Fixes what is seen.
+    if (!state) return std::unexpected{state.error()};
+    if (state->checkpoint) position_ = state->checkpoint->position;
+    has_parked_ = state->parked > 0;
+    if (position_ < state->shown_from) {
+      return fail(Errc::unavailable,
+                  "The read model \"" + spec_.name + "\" is being rebuilt and stands at position " +
+                      std::to_string(number(position_)) + "; it was shown up to " +
+                      std::to_string(number(state->shown_from)) + ". Retry in a moment.");
+    }
     return {};
   }
 
@@ -163,6 +174,16 @@ class SqliteSnapshot final : public RowSnapshot {
     }
   }
 
+  [[nodiscard]] Result<bool> parked(std::string_view key) override {
+    if (!has_parked_) return false;
+    auto statement = database_->cached("SELECT 1 FROM stele_parked WHERE key=?");
+    if (!statement) return std::unexpected{std::move(statement.error())};
+    statement->bind(0, key);
+    return statement->step();
+  }
+
+  [[nodiscard]] SqlClient* sql() noexcept override { return &client_; }
+
  private:
   Result<sqlite::Statement> run(const SqlQuery& query) {
     auto statement = database_->cached(query.sql);
@@ -191,18 +212,27 @@ class SqliteSnapshot final : public RowSnapshot {
     return place;
   }
 
-  /// The sink makes the file first and its tables a moment later.
+  /// The sink makes the file first and its tables a moment later. A generation that other code
+  /// built may have other columns.
   Result<void> check_made() {
     if (pool_->made()) return {};
-    auto statement =
-        database_->cached("SELECT count(*) FROM sqlite_master WHERE name IN ('stele_meta', ?1)");
-    if (!statement) return std::unexpected{std::move(statement.error())};
-    statement->bind(0, std::string_view{spec_.name});
-    const auto row = statement->step();
-    if (!row) return std::unexpected{row.error()};
-    if (statement->int64(0) < 2) {
+    const auto tables =
+        database_->query_int64("SELECT count(*) FROM sqlite_master WHERE name='stele_meta'");
+    if (!tables) return std::unexpected{tables.error()};
+    std::optional<std::string> schema;
+    if (tables->value_or(0) > 0) {
+      auto stored = database_->query_text("SELECT value FROM stele_meta WHERE key='schema'");
+      if (!stored) return std::unexpected{std::move(stored.error())};
+      schema = std::move(*stored);
+    }
+    if (!schema) {
       return fail(Errc::unavailable,
                   "The read model \"" + spec_.name + "\" is not made yet. Retry in a moment.");
+    }
+    if (!projection::same_columns(*schema, spec_)) {
+      return fail(Errc::unavailable, "The read model \"" + spec_.name +
+                                         "\" has other columns than this program's. A generation "
+                                         "of this program is being built, and takes over by itself.");
     }
     pool_->set_made();
     return {};
@@ -220,25 +250,30 @@ class SqliteSnapshot final : public RowSnapshot {
   const ProjectionSpec& spec_;
   std::unique_ptr<sqlite::Database> database_;
   std::optional<sqlite::Transaction> transaction_;
+  projection::DatabaseClient client_;
   Position position_{};
+  bool has_parked_ = false;
   std::vector<Cell> cells_;
 };
 
+/// Follows the live generation: each snapshot is of the one that was live when it was taken.
 class SqliteReader final : public RowReader {
  public:
-  SqliteReader(const std::filesystem::path& folder, const ProjectionSpec& spec,
+  SqliteReader(std::filesystem::path folder, const ProjectionSpec& spec,
                std::size_t connections_max)
-      : spec_{spec},
-        pool_{std::make_shared<Pool>(projection::sqlite_file(folder, spec).string(),
-                                     connections_max)} {}
+      : folder_{std::move(folder)},
+        catalogue_{projection::catalogue_file(folder_, spec.name)},
+        spec_{spec},
+        connections_max_{connections_max} {}
 
   /// While the sink has not made the read model, waits for it too.
   [[nodiscard]] Result<std::unique_ptr<RowSnapshot>> snapshot(
       std::chrono::microseconds timeout) override {
     const auto until = std::chrono::steady_clock::now() + timeout;
     while (true) {
-      auto opened = try_snapshot(timeout);
-      if (opened || pool_->made() || opened.error().code != Errc::unavailable ||
+      bool made = false;
+      auto opened = try_snapshot(timeout, made);
+      if (opened || made || opened.error().code != Errc::unavailable ||
           std::chrono::steady_clock::now() + retry_interval > until) {
         return opened;
       }
@@ -247,17 +282,62 @@ class SqliteReader final : public RowReader {
   }
 
  private:
-  Result<std::unique_ptr<RowSnapshot>> try_snapshot(std::chrono::microseconds timeout) {
-    auto database = pool_->take(timeout);
-    if (!database) return std::unexpected{std::move(database.error())};
-    auto snapshot = std::make_unique<SqliteSnapshot>(pool_, spec_, std::move(*database));
-    const auto begun = snapshot->begin();
-    if (!begun) return std::unexpected{begun.error()};
-    return snapshot;
+  struct Live {
+    projection::FileMark mark;
+    int generation = 0;
+    std::shared_ptr<Pool> pool;
+  };
+
+  // A generation that was live before may be ahead of the live one by now, and behind it later. So
+  // the catalogue is looked at again after the snapshot was taken: if it is the same, that
+  // generation was live then, and what it showed is not beyond what the next one will.
+  Result<std::unique_ptr<RowSnapshot>> try_snapshot(std::chrono::microseconds timeout,
+                                                    bool& made) {
+    while (true) {
+      const auto live = live_pool();
+      if (!live) return std::unexpected{live.error()};
+      auto database = live->pool->take(timeout);
+      if (!database) return std::unexpected{std::move(database.error())};
+      auto snapshot = std::make_unique<SqliteSnapshot>(live->pool, spec_, std::move(*database));
+      const auto begun = snapshot->begin();
+      made = live->pool->made();
+      if (projection::mark_of(catalogue_) != live->mark) continue;
+      if (!begun) return std::unexpected{begun.error()};
+      return snapshot;
+    }
   }
 
+  Result<Live> live_pool() {
+    const auto mark = projection::mark_of(catalogue_);  // Before the file is read, not after.
+    {
+      const std::lock_guard lock{mutex_};
+      if (live_.pool && mark == live_.mark && mark.inode != 0) return live_;
+    }
+    const auto catalogue = projection::read_catalogue(folder_, spec_.name);
+    if (!catalogue) return std::unexpected{catalogue.error()};
+    const projection::Generation* found = catalogue->find(projection::Role::live);
+    if (found == nullptr) {
+      return fail(Errc::unavailable,
+                  "The read model \"" + spec_.name + "\" is not made yet. Retry in a moment.");
+    }
+    const std::lock_guard lock{mutex_};
+    if (!live_.pool || live_.generation != found->number) {
+      ProjectionSpec spec = spec_;
+      spec.generation = found->number;
+      live_.generation = found->number;
+      live_.pool = std::make_shared<Pool>(projection::sqlite_file(folder_, spec).string(),
+                                          connections_max_);
+    }
+    live_.mark = mark;
+    return live_;
+  }
+
+  const std::filesystem::path folder_;
+  const std::filesystem::path catalogue_;
   const ProjectionSpec spec_;
-  const std::shared_ptr<Pool> pool_;
+  const std::size_t connections_max_;
+  std::mutex mutex_;
+  Live live_;  // Guarded.
 };
 
 }  // namespace

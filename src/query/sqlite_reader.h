@@ -14,8 +14,9 @@ namespace stele::query {
 
 inline constexpr std::size_t read_connections_default = 4;  ///< For each read model.
 
-/// Reads what `make_sqlite_sink(folder)` writes for `spec`. Connects at first use, so the sink may
-/// be opened later.
+/// Reads what `make_sqlite_generations(folder)` keeps for `spec`, always of its live generation. No
+/// snapshot is of an older position than one before. Connects at first use, so the sink may be
+/// opened later.
 [[nodiscard]] std::shared_ptr<RowReader> make_sqlite_reader(
     const std::filesystem::path& folder, const ProjectionSpec& spec,
     std::size_t connections_max = read_connections_default);

@@ -12,7 +12,7 @@
 
 #include "observe/logger.h"
 #include "projection/engine.h"
-#include "projection/sqlite/sqlite_sink.h"
+#include "projection/sqlite/sqlite_generations.h"
 #include "projection/testing/sample.h"
 #include "projection/testing/scratch_folder.h"
 #include "query/waiting.h"
@@ -30,12 +30,12 @@ using std::chrono::seconds;
 class ReaderTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(engine_.add(make_fold<Sums>(), sink()));
-    ASSERT_TRUE(engine_.add(make_map<Payments>(), sink()));
+    ASSERT_TRUE(engine_.add(make_fold<Sums>(), place()));
+    ASSERT_TRUE(engine_.add(make_map<Payments>(), place()));
   }
 
-  std::unique_ptr<projection::Sink> sink() const {
-    return projection::make_sqlite_sink(folder_.path());
+  std::shared_ptr<projection::GenerationStore> place() const {
+    return projection::make_sqlite_generations(folder_.path());
   }
   template <typename P>
   ReadModel<P> model(std::size_t connections = read_connections_default) const {

@@ -20,6 +20,9 @@ struct RowAnswer {
 Result<std::optional<RowAnswer>> read_answer(const RowRoute& route, std::string_view id) {
   auto snapshot = route.reader->snapshot(token_wait_max);
   if (!snapshot) return std::unexpected{std::move(snapshot.error())};
+  const auto parked = (*snapshot)->parked(id);
+  if (!parked) return std::unexpected{parked.error()};
+  if (*parked) return std::unexpected{query::parked_error(route.projection, id)};
   RowAnswer answer;
   const auto found = (*snapshot)->find(id, [&](std::string_view, const StoredRow& stored) {
     JsonWriter writer{answer.json, Naming::camel_case};

@@ -18,7 +18,7 @@
 #include "observe/logger.h"
 #include "observe/metrics.h"
 #include "projection/engine.h"
-#include "projection/sqlite/sqlite_sink.h"
+#include "projection/sqlite/sqlite_generations.h"
 #include "query/sqlite_reader.h"
 #include "serve/consumer_routes.h"
 #include "serve/log_routes.h"
@@ -30,10 +30,12 @@
 #include "service/config.h"
 #include "service/exit_code.h"
 #include "service/flags.h"
-#include "service/process_limits.h"
 #include "service/list_route.h"
+#include "service/nearest.h"
+#include "service/process_limits.h"
 #include "service/row_route.h"
 #include "service/second_signal.h"
+#include "stele/version.h"
 #include "service/user_route.h"
 #include "store/embedded/embedded_store.h"
 
@@ -95,6 +97,8 @@ struct Service::Impl {
 
   void configure();
   Result<void> open_store();
+  [[nodiscard]] Result<void> check_projection_names() const;
+  [[nodiscard]] projection::ProjectionOptions projection_options(const std::string& name) const;
   Result<void> start_engine();
   Result<void> start_consumers();
   Result<void> start_server();
@@ -171,13 +175,34 @@ Result<void> Service::Impl::open_store() {
   return {};
 }
 
+/// A setting for a projection that is not there would be a silent default.
+Result<void> Service::Impl::check_projection_names() const {
+  const std::vector<std::string_view> known{projection_order.begin(), projection_order.end()};
+  for (const std::string& name : config.names_in("projection")) {
+    if (known.empty() || std::ranges::count(known, name) > 0) continue;
+    return fail(Errc::invalid, "There are settings for the projection \"" + name +
+                                   "\", which this service has not; the nearest is \"" +
+                                   std::string{service::nearest(name, known)} + "\".");
+  }
+  return {};
+}
+
+projection::ProjectionOptions Service::Impl::projection_options(const std::string& name) const {
+  const std::string front = "projection." + name + ".";
+  return {.on_error = config.get(front + "on_error") == "pause" ? projection::OnError::pause
+                                                                : projection::OnError::park,
+          .batch_events_max = config.number(front + "batch")};
+}
+
 Result<void> Service::Impl::start_engine() {
-  engine = std::make_unique<projection::Engine>(
-      *store, *clock, *logger, projection::EngineOptions{.upcasters = &upcasters});
+  if (auto good = check_projection_names(); !good) return good;
+  engine = std::make_unique<projection::Engine>(*store, *clock, *logger,
+                                                projection::EngineOptions{.upcasters = &upcasters});
   for (const std::string& name : projection_order) {
     Added& added = projections.find(name)->second;
     auto kept =
-        engine->add(std::move(added.projection), projection::make_sqlite_sink(read_models()));
+        engine->add(std::move(added.projection), projection::make_sqlite_generations(read_models()),
+                    projection_options(name));
     if (!kept) return kept;
   }
   if (has_role("projector")) engine->start();
@@ -186,9 +211,9 @@ Result<void> Service::Impl::start_engine() {
 
 Result<void> Service::Impl::start_consumers() {
   consumer_disk = log::make_real_disk();
-  auto keeper =
-      in_memory() ? consumer::make_memory_keeper()
-                  : consumer::make_file_keeper(*consumer_disk, (data() / "consumers").string());
+  auto keeper = in_memory()
+                    ? consumer::make_memory_keeper()
+                    : consumer::make_file_keeper(*consumer_disk, (data() / "consumers").string());
   consumers = std::make_unique<consumer::Consumers>(
       consumer::Parts{.store = *store,
                       .clock = *clock,
@@ -295,6 +320,8 @@ void Service::Impl::add_log_metrics() {
 }
 
 void Service::Impl::add_metrics() {
+  metrics.gauge_from("stele_build_info", "Always 1; its label is the version of the program.",
+                     [] { return 1.0; }, {{"version", std::string{library_version()}}});
   if (embedded != nullptr) add_log_metrics();
   metrics.gauge_from("stele_log_end_position", "The last durable position of the log.",
                      [this] { return static_cast<double>(number(store->log_end())); });
@@ -487,11 +514,11 @@ Result<void> Service::start() {
   if (impl_->server) return fail(Errc::invalid, "The service was started before.");
   auto started = impl_->open_store();
   if (started) {
-    impl_->processor = std::make_unique<decide::CommandProcessor>(decide::ProcessorParts{
-        .store = impl_->store.get(),
-        .clock = impl_->clock,
-        .upcasters = &impl_->upcasters,
-        .snapshots = impl_->snapshots.get()});
+    impl_->processor = std::make_unique<decide::CommandProcessor>(
+        decide::ProcessorParts{.store = impl_->store.get(),
+                               .clock = impl_->clock,
+                               .upcasters = &impl_->upcasters,
+                               .snapshots = impl_->snapshots.get()});
     started = impl_->start_engine();
   }
   if (started) {

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,11 +25,18 @@ void bind_cell(sqlite::Statement& statement, int parameter, const Cell& cell);
 /// The cell lives until the statement's next step or reset.
 [[nodiscard]] Cell cell_of(const sqlite::Statement& statement, int column);
 
-/// As it is kept in `stele_meta`: 48 bytes.
-[[nodiscard]] std::string checkpoint_bytes(const Checkpoint& checkpoint);
+/// What `stele_meta` says of a generation.
+struct StoredState {
+  std::optional<Checkpoint> checkpoint;
+  std::uint64_t commits = 0;  ///< Counts them: two writers never both hold the newest.
+  Position shown_from{};      ///< Readers are shown nothing before the checkpoint is here.
+  std::uint64_t parked = 0;   ///< Keys.
+};
 
-/// Up to where the read model in `database` holds the log; none if it is new. Errors: `corrupt`,
-/// and SQLite's.
-[[nodiscard]] Result<std::optional<Checkpoint>> stored_checkpoint(sqlite::Database& database);
+/// A checkpoint as it is kept: 56 bytes, the last 8 of them `commits`.
+[[nodiscard]] std::string checkpoint_bytes(const Checkpoint& checkpoint, std::uint64_t commits);
+
+/// Without a checkpoint if the generation is new. Errors: `corrupt`, and SQLite's.
+[[nodiscard]] Result<StoredState> stored_state(sqlite::Database& database);
 
 }  // namespace stele::projection

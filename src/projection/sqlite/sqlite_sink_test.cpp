@@ -6,6 +6,7 @@
 #include <string>
 
 #include "drivers/sqlite/sqlite.h"
+#include "projection/sqlite/sqlite_generations.h"
 #include "projection/testing/sample.h"
 #include "projection/testing/scratch_folder.h"
 #include "projection/testing/sink_suite.h"
@@ -15,9 +16,18 @@ namespace {
 
 class SqlitePlace final : public SinkPlace {
  public:
-  [[nodiscard]] std::unique_ptr<Sink> make() override { return make_sqlite_sink(folder_.path()); }
+  [[nodiscard]] std::shared_ptr<GenerationStore> connect() override {
+    return make_sqlite_generations(folder_.path() / "models");
+  }
+  void keep_copy() override { replace(folder_.path() / "copy", folder_.path() / "models"); }
+  void restore_copy() override { replace(folder_.path() / "models", folder_.path() / "copy"); }
 
  private:
+  static void replace(const std::filesystem::path& to, const std::filesystem::path& from) {
+    std::filesystem::remove_all(to);
+    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  }
+
   ScratchFolder folder_;
 };
 

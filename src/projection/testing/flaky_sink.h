@@ -5,8 +5,10 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <utility>
+#include <vector>
 
-#include "projection/sink.h"
+#include "projection/generations.h"
 
 namespace stele::projection::testing {
 
@@ -16,6 +18,8 @@ struct Faults {
   std::atomic<int> lost_answers{0};       ///< Commits that are stored but said to have failed.
   std::atomic<bool> broken{false};        ///< Every call fails.
   std::atomic<std::uint64_t> commits{0};  ///< Calls of commit that were stored.
+
+  std::function<void()> before_commit;    ///< Called first, if it is set; before the engine starts.
 
   std::atomic<std::uint64_t> strikes{0};  ///< Calls that failed by `calls_left`.
 
@@ -51,7 +55,24 @@ class FlakySink final : public Sink {
     if (faults_.strike()) return struck();
     return sink_->put(row);
   }
+  [[nodiscard]] Result<std::vector<Parked>> parked() override {
+    if (faults_.strike()) return struck();
+    return sink_->parked();
+  }
+  [[nodiscard]] Result<void> park(const Parked& parked) override {
+    if (faults_.strike()) return struck();
+    return sink_->park(parked);
+  }
+  [[nodiscard]] Result<void> unpark(std::string_view key) override {
+    if (faults_.strike()) return struck();
+    return sink_->unpark(key);
+  }
+  [[nodiscard]] Result<void> clear(Position after, Position shown_from) override {
+    if (faults_.strike()) return struck();
+    return sink_->clear(after, shown_from);
+  }
   [[nodiscard]] Result<void> commit(const Checkpoint& checkpoint) override {
+    if (faults_.before_commit) faults_.before_commit();
     if (faults_.strike()) return struck();
     auto done = sink_->commit(checkpoint);
     if (!done) return done;
@@ -63,6 +84,8 @@ class FlakySink final : public Sink {
     return done;
   }
   void abandon() noexcept override { sink_->abandon(); }
+  [[nodiscard]] SqlClient* sql() noexcept override { return sink_->sql(); }
+  [[nodiscard]] Position shown_from() const noexcept override { return sink_->shown_from(); }
   [[nodiscard]] bool atomic() const noexcept override { return sink_->atomic(); }
   [[nodiscard]] std::string place() const override { return sink_->place(); }
 
@@ -72,6 +95,40 @@ class FlakySink final : public Sink {
   }
 
   std::unique_ptr<Sink> sink_;
+  Faults& faults_;
+};
+
+/// Real generations whose sinks, and whose changes of the catalogue, fail when they are told to.
+class FlakyGenerations final : public GenerationStore {
+ public:
+  FlakyGenerations(std::shared_ptr<GenerationStore> generations, Faults& faults)
+      : generations_{std::move(generations)}, faults_{faults} {}
+
+  [[nodiscard]] Result<Catalogue> load(std::string_view name) override {
+    if (faults_.strike()) return struck();
+    return generations_->load(name);
+  }
+  [[nodiscard]] Result<void> save(std::string_view name, const Catalogue& next) override {
+    if (faults_.strike()) return struck();
+    return generations_->save(name, next);
+  }
+  [[nodiscard]] std::unique_ptr<Sink> make_sink() override {
+    return std::make_unique<FlakySink>(generations_->make_sink(), faults_);
+  }
+  [[nodiscard]] Result<std::vector<int>> list(std::string_view name) override {
+    return generations_->list(name);
+  }
+  [[nodiscard]] Result<void> drop(std::string_view name, int generation) override {
+    if (faults_.strike()) return struck();
+    return generations_->drop(name, generation);
+  }
+
+ private:
+  static std::unexpected<Error> struck() {
+    return fail(Errc::unavailable, "The generations were told to fail.");
+  }
+
+  std::shared_ptr<GenerationStore> generations_;
   Faults& faults_;
 };
 

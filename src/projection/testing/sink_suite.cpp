@@ -220,7 +220,7 @@ TEST_P(SinkSuite, HoldsEachEventOnceWhateverFails) {
                    .attempts_max = 1'000,
                    .backoff_first = std::chrono::microseconds{50},
                    .backoff_max = std::chrono::microseconds{200}}};
-    ASSERT_TRUE(engine.add(make_fold<Sums>(), std::make_unique<FlakySink>(place_->make(), faults)));
+    ASSERT_TRUE(engine.add(make_fold<Sums>(), std::make_shared<FlakyGenerations>(place_->connect(), faults)));
     engine.start();
     Position last{};
     for (int i = 0; i < 20; ++i) {
@@ -238,7 +238,7 @@ TEST_P(SinkSuite, HoldsEachEventOnceWhateverFails) {
   EXPECT_GT(faults.strikes, 20U);
   EXPECT_GT(faults.commits, 20U);
   Engine engine{*store, system_clock(), observe::null_logger()};
-  ASSERT_TRUE(engine.add(make_fold<Sums>(), place_->make()));
+  ASSERT_TRUE(engine.add(make_fold<Sums>(), place_->connect()));
   engine.start();
   ASSERT_TRUE(engine.wait_until("sums", store->log_end(), std::chrono::seconds{20}));
   engine.stop();

@@ -12,16 +12,23 @@
 #include <string>
 #include <vector>
 
-#include "projection/sink.h"
+#include "projection/generations.h"
 #include "stele/event_store.h"
 
 namespace stele::projection::testing {
 
-/// An empty place for rows, removed when destroyed. Each sink that it makes connects to it.
+/// An empty place for rows, removed when destroyed.
 class SinkPlace {
  public:
   virtual ~SinkPlace() = default;
-  [[nodiscard]] virtual std::unique_ptr<Sink> make() = 0;
+  /// Each connects to the same place.
+  [[nodiscard]] virtual std::shared_ptr<GenerationStore> connect() = 0;
+  /// Puts the place back to how it was when `keep_copy` was called, as a restore from a backup
+  /// does. Nothing is connected then.
+  virtual void keep_copy() = 0;
+  virtual void restore_copy() = 0;
+
+  [[nodiscard]] std::unique_ptr<Sink> make() { return connect()->make_sink(); }
 };
 using MakePlace = std::unique_ptr<SinkPlace> (*)();
 
