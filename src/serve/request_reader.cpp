@@ -23,14 +23,13 @@ Problem bad_message(std::string detail) { return malformed(std::move(detail)); }
 
 /// Beast reads the syntax; this notes what the stricter rules need.
 struct RequestReader::Parser final : http::basic_parser<true> {
-  Parser(std::size_t header_size_max, std::size_t body_size_max) : body_max{body_size_max} {
+  explicit Parser(std::size_t header_size_max) {
     header_limit(static_cast<std::uint32_t>(header_size_max + 1));
     body_limit(boost::none);  // Checked here, where the answer can name the limit.
     eager(false);
   }
 
   Exchange* into = nullptr;
-  std::size_t body_max;
   std::size_t host_count = 0;
   std::size_t length_count = 0;
   std::size_t coding_count = 0;
@@ -39,8 +38,6 @@ struct RequestReader::Parser final : http::basic_parser<true> {
   bool expects_continue = false;
   bool in_head = true;
   int version = 11;  // Ten times HTTP's.
-  bool body_too_large = false;
-  std::string joined;
 
   void on_request_impl(http::verb, beast::string_view method, beast::string_view target, int number,
                        boost::beast::error_code& error) override {
@@ -100,16 +97,14 @@ struct RequestReader::Parser final : http::basic_parser<true> {
     error = {};
     return body.size();
   }
-  void on_chunk_header_impl(std::uint64_t size, beast::string_view,
+  // Chunks are read by ChunkedBody.
+  void on_chunk_header_impl(std::uint64_t, beast::string_view,
                             boost::beast::error_code& error) override {
-    body_too_large = size > body_max || joined.size() + size > body_max;
-    error = body_too_large ? http::make_error_code(http::error::body_limit)
-                           : boost::beast::error_code{};
+    error = {};
   }
   std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body,
                                  boost::beast::error_code& error) override {
     error = {};
-    joined.append(body.data(), body.size());
     return body.size();
   }
   void on_finish_impl(boost::beast::error_code& error) override { error = {}; }
@@ -245,7 +240,7 @@ RequestReader::Outcome RequestReader::find_head(std::size_t& size) {
 bool RequestReader::parse_head(Exchange& exchange) {
   exchange.request.headers.clear();
   exchange.request.headers.reserve(headers_count_reserved);
-  auto parser = std::make_unique<Parser>(limits_.header_size_max, limits_.body_size_max);
+  auto parser = std::make_unique<Parser>(limits_.header_size_max);
   parser->into = &exchange;
   boost::beast::error_code error;
   const std::string_view head = pending().substr(0, head_size_);
@@ -281,8 +276,7 @@ RequestReader::Outcome RequestReader::read_head(Exchange& exchange) {
   said_continue_ = false;
   if (parser_->chunked()) {
     body_size_ = 0;
-    chunked_raw_size_ = 0;
-    parser_->eager(true);
+    chunks_.emplace(limits_.body_size_max, limits_.header_size_max);
     return read_chunked_body(exchange);
   }
   const auto length = parser_->content_length();
@@ -316,35 +310,32 @@ RequestReader::Outcome RequestReader::read_chunked_body(Exchange& exchange) {
   char* const body = chunk_.data() + begin_ + head_size_;
   const std::size_t available = end_ - begin_ - head_size_;
   std::size_t used = 0;
-  boost::beast::error_code error;
-  while (used < available && !parser_->is_done() && !error) {
-    used += parser_->put(boost::asio::const_buffer{body + used, available - used}, error);
-  }
-  chunked_raw_size_ += used;
-  body_size_ = parser_->joined.size();
+  const ChunkedBody::Outcome outcome = chunks_->take({body, available}, used);
+  body_size_ = chunks_->text().size();
   // What was decoded is dropped; the head stays, because the request's views point into it.
   std::memmove(body, body + used, available - used);
   end_ -= used;
-  if (parser_->is_done()) {
-    std::string joined = std::move(parser_->joined);
-    if (!parse_head(exchange)) return Outcome::refused;
-    exchange.joined_body = std::move(joined);
-    return finish(exchange, head_size_);
-  }
-  const bool framing_too_large = chunked_raw_size_ > 2 * limits_.body_size_max + 65'536 ||
-                                 available - used > limits_.header_size_max;
-  if (parser_->body_too_large) {
-    return refuse(Problem{"too_large", "The body has more than " +
-                                           std::to_string(limits_.body_size_max) +
-                                           " bytes. Send it in parts."}
-                      .with("limit", limits_.body_size_max));
-  }
-  if ((error && error != http::error::need_more) || framing_too_large) {
-    return refuse(bad_message("The chunks of the body are not as HTTP/1.1 writes them."));
+  switch (outcome) {
+    case ChunkedBody::Outcome::need_more:
+      break;
+    case ChunkedBody::Outcome::done: {
+      std::string joined = std::move(chunks_->text());
+      chunks_.reset();
+      if (!parse_head(exchange)) return Outcome::refused;
+      exchange.joined_body = std::move(joined);
+      return finish(exchange, head_size_);
+    }
+    case ChunkedBody::Outcome::too_large:
+      return refuse(Problem{"too_large", "The body has more than " +
+                                             std::to_string(limits_.body_size_max) +
+                                             " bytes. Send it in parts."}
+                        .with("limit", limits_.body_size_max));
+    case ChunkedBody::Outcome::malformed:
+      return refuse(bad_message("The chunks of the body are not as HTTP/1.1 writes them."));
   }
   if (!parser_->expects_continue || said_continue_) return Outcome::need_more;
   said_continue_ = true;
-  return chunked_raw_size_ > 0 || available > 0 ? Outcome::need_more : Outcome::send_continue;
+  return chunks_->raw_size() > 0 ? Outcome::need_more : Outcome::send_continue;
 }
 
 RequestReader::Outcome RequestReader::finish(Exchange& exchange, std::size_t size) {

@@ -20,6 +20,7 @@
 #include <string>
 
 #include "serve/chunk.h"
+#include "serve/chunked_body.h"
 #include "serve/exchange.h"
 #include "serve/problem.h"
 
@@ -83,7 +84,7 @@ class RequestReader {
   std::unique_ptr<Parser> parser_;  // Of the request being read.
   std::size_t head_size_ = 0;
   std::size_t body_size_ = 0;
-  std::size_t chunked_raw_size_ = 0;  // Bytes of a chunked body with its framing.
+  std::optional<ChunkedBody> chunks_;  // Of a chunked body that is being read.
   std::optional<Problem> problem_;
 };
 
