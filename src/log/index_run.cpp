@@ -191,6 +191,8 @@ Result<std::optional<IndexRun::Entry>> IndexRun::entry_in(BlockPtr page, std::ui
                                                           KeyHash key) const {
   const std::byte* const at = page->bytes.get();
   const std::size_t count = load<std::uint16_t>(at);
+  constexpr std::size_t count_max = (sealed_page_room - 8) / 10;  // A hash and an offset each.
+  if (count > count_max) return reader_.nonsense(section(IndexPart::keys).first + page_number);
   std::size_t low = 0;
   std::size_t high = count;
   while (low < high) {
@@ -205,6 +207,9 @@ Result<std::optional<IndexRun::Entry>> IndexRun::entry_in(BlockPtr page, std::ui
   const std::size_t body = load<std::uint16_t>(at + 8 + 8 * count + 2 * low);
   const std::size_t body_end =
       low + 1 == count ? sealed_page_room : load<std::uint16_t>(at + 8 + 8 * count + 2 * low + 2);
+  if (body >= body_end || body_end > sealed_page_room) {
+    return reader_.nonsense(section(IndexPart::keys).first + page_number);
+  }
   Entry entry;
   std::span<const std::byte> rest = page->view().subspan(body, body_end - body);
   const auto flags = static_cast<unsigned>(rest.front());
