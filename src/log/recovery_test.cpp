@@ -13,6 +13,7 @@
 
 #include "log/bytes.h"
 #include "log/repair.h"
+#include "log/sealed_segment.h"
 #include "log/testing/simulated_disk.h"
 #include "log/verify.h"
 
@@ -275,6 +276,43 @@ TEST_F(RecoveryTest, RepairsDamageInASealedSegmentAndMovesTheLaterOnesAside) {
   append(30, 3'000);
   log_.reset();
   EXPECT_TRUE(verify(*disk_, "data")->good());
+}
+
+TEST_F(RecoveryTest, NamesEveryDamagedBlockOfASealedSegmentAndReadsTheOthers) {
+  open();
+  append(60, 3'000);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(log_->tick());
+  ASSERT_GT(log_->stats().sealed_segments, 2U);
+  log_.reset();
+  const std::string path = segments()[1];
+  const auto first = number(position_in_name(path.substr(9), ".seg"));
+  // Frames of 3,000 bytes: one to a block, and x's pack well.
+  const auto whole =
+      SealedSegment::open(*disk_, "data/log", Position{first}, std::make_shared<BlockCache>());
+  ASSERT_TRUE(whole);
+  const std::uint32_t table_at = (*whole)->info().table_offset;
+  const std::uint32_t blocks = (*whole)->info().blocks;
+  ASSERT_GT(blocks, 4U);
+  const auto bytes = *disk_->contents(path);
+  const auto offset_of = [&](std::size_t block) {
+    return load<std::uint32_t>(&bytes[table_at + block * block_entry_size]);
+  };
+  flip(path, offset_of(1) + 40);
+  flip(path, offset_of(blocks - 2) + 40);
+
+  const auto report = verify(*disk_, "data");
+  ASSERT_TRUE(report) << report.error().message;
+  ASSERT_EQ(report->damage.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::size_t block = i == 0 ? 1 : blocks - 2;
+    const Damage& damage = report->damage[i];
+    EXPECT_EQ(damage.path, path);
+    EXPECT_EQ(damage.offset, offset_of(block));
+    const std::string position = std::to_string(first + block);
+    EXPECT_NE(damage.what.find("positions " + position + " to " + position), std::string::npos)
+        << damage.what;
+    EXPECT_EQ(damage.what.find("stele verify"), std::string::npos) << damage.what;
+  }
 }
 
 TEST_F(RecoveryTest, RepairsALostHeaderAMissingSegmentAndADamagedFooter) {

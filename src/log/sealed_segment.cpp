@@ -15,7 +15,7 @@ namespace stele::log {
 namespace {
 
 constexpr std::uint32_t table_cache_base = 0x8000'0000;  // Blocks have the numbers below.
-constexpr std::size_t append_id_at = 16;  // In a frame (format.h).
+constexpr std::size_t append_id_at = 16;                 // In a frame (format.h).
 constexpr std::size_t fences_at = 76;
 
 }  // namespace
@@ -121,25 +121,22 @@ Result<std::unique_ptr<IndexRun>> SealedSegment::open_index() const {
   return IndexRun::open(std::move(*file), path, identity(), cache_);
 }
 
-Result<std::vector<std::byte>> SealedSegment::index_bytes(FrameView::Check check) const {
+Result<std::vector<std::byte>> SealedSegment::index_bytes() const {
   IndexBuilder builder{info_.header.salt};
-  FrameChain chain{info_.header.chain};
   std::uint32_t frames = 0;
   Ordinal events = 0;
   for (std::uint32_t number = 0; number < info_.blocks; ++number) {
-    const auto loaded = load_block(number, check);
+    const auto loaded = load_block(number, FrameView::Check::structure);
     if (!loaded) return std::unexpected{loaded.error()};
     for (const FrameRef& at : (*loaded)->frames) {
       const auto frame = frame_in(**loaded, at);
       if (!frame) return std::unexpected{frame.error()};
       builder.add(*frame, number);
-      if (check == FrameView::Check::all) chain.add(frame->bytes());
       ++frames;
     }
     events = (*loaded)->end;
   }
-  const bool chained = check != FrameView::Check::all || chain.value() == info_.chain_after;
-  if (frames != info_.frames || events != info_.events || !chained) {
+  if (frames != info_.frames || events != info_.events) {
     return fail(Errc::corrupt, "The segment \"" + path_ + "\" does not hold the " +
                                    std::to_string(info_.frames) + " frames that its footer names.");
   }
@@ -147,7 +144,7 @@ Result<std::vector<std::byte>> SealedSegment::index_bytes(FrameView::Check check
 }
 
 Result<void> SealedSegment::rebuild_index() const {
-  auto bytes = index_bytes(FrameView::Check::structure);
+  auto bytes = index_bytes();
   if (!bytes) return std::unexpected{bytes.error()};
   const std::string path = folder_ + "/" + index_name(first());
   std::unique_ptr<File> file;
@@ -278,22 +275,6 @@ Result<std::optional<Ordinal>> SealedSegment::last_of(KeyHash key) const {
   if (!found) return std::unexpected{found.error()};
   if (!*found) return std::nullopt;
   return (*found)->stream.last;
-}
-
-Result<void> SealedSegment::verify() const {
-  const auto right = index_bytes(FrameView::Check::all);
-  if (!right) return std::unexpected{right.error()};
-  const std::string path = folder_ + "/" + index_name(first());
-  const auto file = disk_->open(path, OpenMode::read);
-  if (!file) return std::unexpected{file.error()};
-  const auto size = (*file)->size();
-  if (!size) return std::unexpected{size.error()};
-  std::vector<std::byte> found(static_cast<std::size_t>(*size));
-  if (const auto read = (*file)->read_at(0, found); !read) return std::unexpected{read.error()};
-  if (found == *right) return {};
-  return fail(Errc::corrupt, "The index \"" + path +
-                                 "\" is not the one of its segment. Remove it: it is built again "
-                                 "when the log is opened.");
 }
 
 }  // namespace stele::log

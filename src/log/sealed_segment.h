@@ -52,6 +52,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -98,6 +99,16 @@ struct SealedFrame {
   BlockPtr block;
   FrameView frame;
   Ordinal first = 0;  ///< Of its first event.
+};
+
+/// What is damaged in a segment, and which events cannot be read because of it: [first, end); none
+/// if both are the same.
+struct SealedDamage {
+  std::string path;
+  std::uint64_t offset = 0;
+  Ordinal first = 0;
+  Ordinal end = 0;
+  std::string what;
 };
 
 /// A stream that was found, and its place in the index: asking for its events does not look it up
@@ -177,8 +188,15 @@ class SealedSegment {
   /// The candidate with the highest ordinal of one key.
   [[nodiscard]] Result<std::optional<Ordinal>> last_of(KeyHash key) const;
 
+  /// Called with each frame that is good.
+  using TakeFrame = std::function<void(const FrameView&)>;
+
   /// Reads and checks everything: blocks, frames with their own CRCs, chain, positions, each page
-  /// of the index, and that the index finds what is there. Errors: `corrupt`, `unavailable`.
+  /// of the index, and that the index finds what is there. What is damaged is told, piece by piece,
+  /// and the rest is read all the same. Errors: `unavailable`.
+  [[nodiscard]] Result<std::vector<SealedDamage>> find_damage(const TakeFrame& take = {}) const;
+
+  /// The same, as an error of the first damage. Errors: `corrupt`, `unavailable`.
   [[nodiscard]] Result<void> verify() const;
 
  private:
@@ -189,7 +207,11 @@ class SealedSegment {
   [[nodiscard]] IndexIdentity identity() const;
   [[nodiscard]] Result<std::unique_ptr<IndexRun>> open_index() const;
   [[nodiscard]] Result<void> rebuild_index() const;  // With mutex_ held, or before anyone reads.
-  [[nodiscard]] Result<std::vector<std::byte>> index_bytes(FrameView::Check check) const;
+  [[nodiscard]] Result<std::vector<std::byte>> index_bytes() const;
+  [[nodiscard]] Result<bool> check_block_of(std::uint32_t& number, std::vector<SealedDamage>& out,
+                                            BlockPtr& block) const;
+  [[nodiscard]] Result<void> check_index(const std::vector<std::byte>& right,
+                                         std::vector<SealedDamage>& out) const;
   [[nodiscard]] Result<BlockEntry> entry_of(std::uint32_t number, Ordinal& end) const;
   [[nodiscard]] Result<std::uint32_t> number_of(Ordinal ordinal) const;
   [[nodiscard]] Result<BlockPtr> block(std::uint32_t number) const;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "log/block_cache.h"
@@ -11,6 +12,14 @@
 
 namespace stele::log {
 namespace {
+
+/// Errors of damage advise to run verify, which is what this is.
+std::string without_advice(std::string_view message) {
+  for (const std::string_view advice : {" Run `stele verify`", " Run \"stele verify\""}) {
+    message = message.substr(0, message.find(advice));
+  }
+  return std::string{message};
+}
 
 class Verifier {
  public:
@@ -45,7 +54,7 @@ class Verifier {
   /// Turns `corrupt` into a finding; passes other errors on.
   Result<void> noted(const std::string& path, const Error& error) {
     if (error.code != Errc::corrupt) return std::unexpected{error};
-    damaged(path, 0, error.message);
+    damaged(path, 0, without_advice(error.message));
     return {};
   }
 
@@ -84,10 +93,21 @@ class Verifier {
     auto segment = SealedSegment::open(disk_, folder_, header.first, cache_);
     if (!segment) return noted(path, segment.error());
     const SealedInfo& info = (*segment)->info();
-    if (auto done = (*segment)->verify(); !done) {
-      if (auto rest = noted(path, done.error()); !rest) return rest;
-    } else {
-      check_versions_of(**segment, path);
+    std::uint64_t next = number(header.first);
+    const auto found = (*segment)->find_damage([&](const FrameView& frame) {
+      if (number(frame.first()) == next) check_versions(frame, path, 0);
+      // Behind a gap the versions cannot go on where they ended.
+      next = number(frame.first()) == next ? number(frame.last()) + 1 : 0;
+    });
+    if (!found) return noted(path, found.error());
+    for (const SealedDamage& each : *found) {
+      std::string what = without_advice(each.what);
+      if (each.first != each.end) {
+        const std::uint64_t first = number(header.first);
+        what += " The events at positions " + std::to_string(first + each.first) + " to " +
+                std::to_string(first + each.end - 1) + " cannot be read.";
+      }
+      damaged(each.path, each.offset, std::move(what));
     }
     if ((*segment)->index_was_rebuilt()) {
       report_.notes.push_back("The index of \"" + path +
@@ -98,15 +118,6 @@ class Verifier {
                        info.last_recorded_at);
     good_to((*segment)->last(), info.frames);
     return {};
-  }
-
-  void check_versions_of(const SealedSegment& segment, const std::string& path) {
-    for (Ordinal at = 0; at < segment.info().events;) {
-      const auto frame = segment.frame_with(at);
-      if (!frame) return damaged(path, 0, frame.error().message);
-      check_versions(frame->frame, path, 0);
-      at = static_cast<Ordinal>(number(frame->frame.last()) - number(segment.first()) + 1);
-    }
   }
 
   Result<void> check_open(const SegmentHeader& header, const std::string& path, const File& file,
