@@ -40,7 +40,7 @@ constexpr std::string_view other_sinks =
 
 constexpr std::array known_settings = {
     Known{"log.cache_mib", Kind::number, "32", {}, 1, 65'536},
-    Known{"log.segment_mib", Kind::number, "64", {}, 1, 1'024},
+    Known{"log.segment_mib", Kind::number, "32", {}, 1, 1'024},
     Known{"projection.*.batch", Kind::number, "2000", {}, 1, 10'000},
     Known{"projection.*.on_error", Kind::choice, "park", "park pause"},
     Known{"projection.*.sink", Kind::text, ""},
