@@ -37,6 +37,8 @@ class Grammar {
     read();
     tail();
     stream();
+    projection();
+    consumer();
     import_file();
     export_log();
     verify();
@@ -158,6 +160,93 @@ class Grammar {
     app->add_option("--limit", options.limit, "At most so many events")->capture_default_str();
     app->add_flag("--backward", options.backward, "Newest first");
     add_target(*app, options.target);
+  }
+
+  /// A verb of a verb: `stele projection pause`.
+  template <typename Options>
+  std::pair<CLI::App*, Options&> action(CLI::App& parent, const char* name, const char* help) {
+    auto [app, options] = verb<Options>(parent, name, help);
+    options.action = name;
+    options.url = url_;
+    app->add_option("--url", options.url, "The server (STELE_URL)")->capture_default_str();
+    return {app, options};
+  }
+
+  void projection() {
+    CLI::App* all = app_.add_subcommand("projection", "See the read models and direct them");
+    all->require_subcommand(1);
+    static_cast<void>(action<ProjectionOptions>(*all, "list", "How every one stands"));
+    const auto of_one = [&](const char* name, const char* help) {
+      auto [app, options] = action<ProjectionOptions>(*all, name, help);
+      app->add_option("name", options.names, "The projection")->required()->expected(1);
+      return std::pair<CLI::App*, ProjectionOptions&>{app, options};
+    };
+    of_one("status", "How one stands, with all its generations");
+    of_one("run", "Feed it again (as resume)");
+    of_one("pause", "Stop feeding it, until resume; also over a restart");
+    of_one("resume", "Feed it again, also after a failure");
+    of_one("reset", "Empty it and begin again");
+    of_one("promote", "Make the generation that was rebuilt beside it the one that is read");
+    of_one("rollback", "Read the generation from before the promotion again");
+    of_one("parked", "List the keys that wait for a person");
+    auto [drop, dropped] = of_one("drop", "Remove a generation that is not read");
+    drop->add_option("--generation", dropped.generation, "Which; needed if there are two");
+    auto [retry, retried] = of_one("retry", "Tell the events of a parked key again");
+    retry->add_option("key", retried.key, "The key")->required();
+    rebuild(*all);
+  }
+
+  void rebuild(CLI::App& parent) {
+    auto [app, options] =
+        action<ProjectionOptions>(parent, "rebuild", "Make the rows anew from the log");
+    auto* names = app->add_option("name", options.names, "The projections");
+    app->add_flag("--all", options.all, "Every projection, in one pass over the log")
+        ->excludes(names);
+    app->add_flag("--side-by-side", options.side_by_side,
+                  "Into a new generation, while the present one is read; then promote");
+    app->add_option("--from", options.from, "In place: only events from this position on");
+    app->add_flag("!--no-wait", options.wait, "Return at once; `status` shows how far it is");
+    app->callback([given = &options, choose = chosen_of(options)] {
+      if (given->names.empty() && !given->all) throw CLI::RequiredError("name, or --all,");
+      choose();
+    });
+  }
+
+  void consumer() {
+    CLI::App* all = app_.add_subcommand("consumer", "Named readers that remember how far they are");
+    all->require_subcommand(1);
+    static_cast<void>(action<ConsumerOptions>(*all, "list", "How every one stands"));
+    const auto of_one = [&](const char* name, const char* help) {
+      auto [app, options] = action<ConsumerOptions>(*all, name, help);
+      app->add_option("name", options.name, "The consumer")->required();
+      return std::pair<CLI::App*, ConsumerOptions&>{app, options};
+    };
+    auto [create, created] = of_one("create", "Make one; the same again changes nothing");
+    create->add_option("--category", created.categories, "Events of one of these categories");
+    create->add_option("--type", created.types, "Events of one of these types");
+    create->add_option("--tag", created.tags, "Events that have all of these tags");
+    create->add_option("--start", created.place, "beginning, end, or behind a position")
+        ->capture_default_str();
+    of_one("show", "How one stands, and who reads it");
+    of_one("delete", "Remove it");
+    auto [ack, acked] = of_one("ack", "Acknowledge all events up to a cursor");
+    ack->add_option("cursor", acked.cursor, "The cursor of a read")->required();
+    auto [seek, sought] = of_one("seek", "Read on at another place");
+    seek->add_option("to", sought.place, "beginning, end, or behind a position")->required();
+    const auto reading = [](CLI::App* app, ConsumerOptions& options) {
+      app->add_option("--limit", options.limit, "At most so many events at a time")
+          ->capture_default_str();
+      app->add_option("--reader", options.reader, "Who reads (default: this connection)");
+    };
+    auto [read, once] = of_one("read", "Print the events that were not acknowledged");
+    reading(read, once);
+    read->add_option("--wait", once.wait, "Seconds to wait for the first one")
+        ->capture_default_str();
+    read->add_flag("--ack", once.ack, "Acknowledge them once they are printed");
+    auto [follow, endless] =
+        of_one("follow", "Print events as they come and acknowledge them, until Ctrl-C");
+    reading(follow, endless);
+    endless.ack = true;
   }
 
   void import_file() {

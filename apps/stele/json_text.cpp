@@ -45,4 +45,15 @@ std::string member_text(const JsonValue& object, std::string_view name) {
   return member.found() ? text_of(member) : std::string{};
 }
 
+std::string describe_event(const JsonValue& event) {
+  std::string line = member_text(event, "position") + "  " + member_text(event, "recordedAt") +
+                     "  " + member_text(event, "stream") + "@" + member_text(event, "version") +
+                     "  " + member_text(event, "type");
+  const JsonValue data = event.member("data");
+  const JsonValue bytes = event.member("dataBase64");
+  if (data.found()) line += "  " + json_of(data);
+  if (bytes.found()) line += "  base64:" + std::string{bytes.text()};
+  return line;
+}
+
 }  // namespace stele::program

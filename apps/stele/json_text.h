@@ -20,4 +20,7 @@ void write_value(JsonWriter& writer, const JsonValue& value);
 /// The member's text, or an empty one if there is none.
 [[nodiscard]] std::string member_text(const JsonValue& object, std::string_view name);
 
+/// An event as `/v1/events` shows it, on one line, for people.
+[[nodiscard]] std::string describe_event(const JsonValue& event);
+
 }  // namespace stele::program

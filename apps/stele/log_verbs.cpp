@@ -113,24 +113,12 @@ Result<std::string> append_body(const AppendOptions& options) {
   return body;
 }
 
-/// One event on a line, for people.
-std::string describe(const JsonValue& event) {
-  std::string line = member_text(event, "position") + "  " + member_text(event, "recordedAt") +
-                     "  " + member_text(event, "stream") + "@" + member_text(event, "version") +
-                     "  " + member_text(event, "type");
-  const JsonValue data = event.member("data");
-  const JsonValue bytes = event.member("dataBase64");
-  if (data.found()) line += "  " + json_of(data);
-  if (bytes.found()) line += "  base64:" + std::string{bytes.text()};
-  return line;
-}
-
 bool show_events(const JsonValue& page, const Output& output, bool as_json) {
   const JsonValue events = page.member("events");
   if (!events.found()) return true;
   JsonValue event = events.first();
   for (std::size_t i = 0; i < events.size(); ++i, event = event.next()) {
-    if (!output.line(as_json ? json_of(event) : describe(event))) return false;
+    if (!output.line(as_json ? json_of(event) : describe_event(event))) return false;
   }
   return true;
 }

@@ -87,9 +87,39 @@ struct DoctorOptions {
   std::string url;
 };
 
+/// projection ACTION: the route's verbs, and list, status, parked, retry.
+struct ProjectionOptions {
+  std::string action = {};
+  std::string url = {};
+  std::vector<std::string> names = {};  ///< One; of a rebuild several, or none with `all`.
+  bool all = false;
+  bool side_by_side = false;
+  std::uint64_t from = 0;
+  bool wait = true;
+  std::optional<std::uint64_t> generation = std::nullopt;
+  std::string key = {};
+};
+
+/// consumer ACTION.
+struct ConsumerOptions {
+  std::string action = {};
+  std::string url = {};
+  std::string name = {};
+  std::vector<std::string> categories = {};
+  std::vector<std::string> types = {};
+  std::vector<std::string> tags = {};
+  std::string place = "beginning";  ///< Where it begins, or is sought to.
+  std::uint64_t limit = 100;
+  std::uint64_t wait = 0;
+  std::string reader = {};
+  bool ack = false;
+  std::string cursor = {};
+};
+
 using Verb = std::variant<ServeOptions, AppendOptions, ReadOptions, StreamOptions,
                           ImportVerbOptions, ExportOptions, VerifyOptions, RepairOptions,
-                          DoctorOptions, bench::BenchAppendOptions, bench::BenchReadOptions>;
+                          DoctorOptions, ProjectionOptions, ConsumerOptions,
+                          bench::BenchAppendOptions, bench::BenchReadOptions>;
 
 struct CommandLine {
   Verb verb;
