@@ -23,6 +23,7 @@
 #include "serve/consumer_routes.h"
 #include "serve/log_routes.h"
 #include "serve/openapi.h"
+#include "serve/projection_routes.h"
 #include "serve/router.h"
 #include "serve/server.h"
 #include "serve/service_routes.h"
@@ -80,6 +81,7 @@ struct Service::Impl {
   std::unique_ptr<log::Disk> consumer_disk;
   std::unique_ptr<consumer::Consumers> consumers;
   std::unique_ptr<serve::ConsumerRoutes> consumer_routes;
+  std::unique_ptr<serve::ProjectionRoutes> projection_routes;
   std::unique_ptr<serve::Server> server;
   std::string host;
 
@@ -232,6 +234,8 @@ Result<void> Service::Impl::start_server() {
     log_routes = std::make_unique<serve::LogRoutes>(*store, serve::LogRoutesOptions{}, *logger);
     log_routes->add_to(router, openapi);
     if (auto started = start_consumers(); !started) return started;
+    projection_routes = std::make_unique<serve::ProjectionRoutes>(*engine, *logger);
+    projection_routes->add_to(router, openapi);
   }
   serve::add_service_routes(router, openapi, metrics, health_checks());
 
@@ -539,6 +543,7 @@ void Service::stop() {
   if (impl_->processor) impl_->processor->stop();
   if (impl_->engine) impl_->engine->stop();
   impl_->server.reset();
+  impl_->projection_routes.reset();
   impl_->consumer_routes.reset();
   impl_->consumers.reset();
   impl_->log_routes.reset();
