@@ -1,14 +1,20 @@
 #include "command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "output.h"
+#include "service/config.h"
 #include "service/exit_code.h"
+#include "service/nearest.h"
 
 namespace stele::program {
 namespace {
@@ -17,7 +23,32 @@ constexpr const char* intro =
     "Stele: an event-sourcing and CQRS engine. One durable log, and as many read models as "
     "needed.\n"
     "Verbs talk to a running server (--url, STELE_URL); with --data they open the folder "
-    "themselves.\n";
+    "themselves.\n\n"
+    "  stele serve                               the server, with its data in ./data\n"
+    "  stele append account-1 Opened '{}'        one event\n"
+    "  stele tail --category account             what happens, as it happens\n"
+    "  stele doctor                              what is wrong with this set-up\n";
+
+// The groups of verbs, in the order in which help shows them.
+constexpr const char* group_serve = "Serve";
+constexpr const char* group_log = "Events";
+constexpr const char* group_models = "Read models and consumers";
+constexpr const char* group_move = "Import, backup";
+constexpr const char* group_care = "Care";
+
+struct VerbGroup {
+  std::string_view verb;
+  const char* group;
+};
+constexpr std::array verb_groups = {
+    VerbGroup{"serve", group_serve},     VerbGroup{"append", group_log},
+    VerbGroup{"read", group_log},        VerbGroup{"tail", group_log},
+    VerbGroup{"stream", group_log},      VerbGroup{"projection", group_models},
+    VerbGroup{"consumer", group_models}, VerbGroup{"import", group_move},
+    VerbGroup{"export", group_move},     VerbGroup{"doctor", group_care},
+    VerbGroup{"verify", group_care},     VerbGroup{"repair", group_care},
+    VerbGroup{"bench", group_care},      VerbGroup{"completion", group_care},
+};
 
 constexpr const char* exit_codes =
     "Ends with: 0 done, 1 failed, 2 usage, 3 conflict or rejected, 4 not found, 5 data held by\n"
@@ -45,20 +76,129 @@ class Grammar {
     repair();
     doctor();
     bench();
+    completion();
+    arrange();
   }
 
   int parse(int argc, char** argv) {
+    const Output output{says_json(argc, argv)};
+    const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+    if (const auto stray = stray_verb(words)) return output.usage(stray->what, stray->way_out);
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-      const int code = app_.exit(error);
-      return code == 0 ? 0 : service::exit_usage;
+      if (error.get_exit_code() == 0) return app_.exit(error);  // Help, or the version.
+      return output.usage(sentence(error.what()), way_out(words));
     }
     chosen_();
     return -1;
   }
 
+  [[nodiscard]] CommandShape shape() const { return shape_of(app_); }
+
  private:
+  struct Stray {
+    std::string what;
+    std::string way_out;
+  };
+
+  static bool says_json(int argc, char** argv) {
+    return std::any_of(argv, argv + argc,
+                       [](const char* one) { return std::string_view{one} == "--json"; });
+  }
+
+  static const CLI::App* find_verb(const CLI::App& app, const std::string& name) {
+    const auto verbs =
+        app.get_subcommands([&](const CLI::App* one) { return one->get_name() == name; });
+    return verbs.empty() ? nullptr : verbs.front();
+  }
+
+  /// "--x is required" -> "--x is required."
+  static std::string sentence(std::string text) {
+    if (!text.ends_with('.')) text += '.';
+    return text;
+  }
+
+  static CommandShape shape_of(const CLI::App& app) {
+    CommandShape out{.name = app.get_name(), .help = app.get_description()};
+    for (const CLI::Option* option : app.get_options()) {
+      OptionShape shape{.takes_value = option->get_items_expected_max() > 0};
+      for (const std::string& name : option->get_lnames()) shape.names.push_back("--" + name);
+      for (const std::string& name : option->get_snames()) shape.names.push_back("-" + name);
+      if (!shape.names.empty()) out.options.push_back(std::move(shape));
+    }
+    for (const CLI::App* verb : app.get_subcommands({})) out.verbs.push_back(shape_of(*verb));
+    return out;
+  }
+
+  /// Where the words lead, and the first that leads nowhere.
+  std::optional<Stray> stray_verb(const std::vector<std::string>& words) const {
+    const CLI::App* at = &app_;
+    std::string path = "stele";
+    for (const std::string& word : words) {
+      const auto verbs = at->get_subcommands({});
+      if (verbs.empty() || word.starts_with('-')) return std::nullopt;
+      const auto* const next = find_verb(*at, word);
+      if (next == nullptr) {
+        std::vector<std::string> names;
+        for (const CLI::App* verb : verbs) names.push_back(verb->get_name());
+        const std::vector<std::string_view> known{names.begin(), names.end()};
+        return Stray{.what = "\"" + word + "\" is no verb of `" + path + "`; the nearest is \"" +
+                             std::string{service::nearest(word, known)} + "\".",
+                     .way_out = "See `" + path + " --help`."};
+      }
+      at = next;
+      path += " " + word;
+    }
+    return std::nullopt;
+  }
+
+  /// Of what CLI11 found wrong: the flag that was meant, and where to read on.
+  [[nodiscard]] std::string way_out(const std::vector<std::string>& words) const {
+    const CLI::App* at = &app_;
+    std::string path = "stele";
+    std::string guess;
+    for (const std::string& word : words) {
+      if (const auto* const next = find_verb(*at, word)) {
+        at = next;
+        path += " " + word;
+      } else if (word.starts_with("--") && guess.empty()) {
+        guess = guess_of(*at, word.substr(0, word.find('=')));
+      }
+    }
+    return guess + "See `" + path + " --help`.";
+  }
+
+  static std::string guess_of(const CLI::App& app, const std::string& flag) {
+    const CommandShape shape = shape_of(app);
+    if (shape.option(flag) != nullptr) return {};
+    std::vector<std::string_view> known;
+    for (const OptionShape& option : shape.options) {
+      known.insert(known.end(), option.names.begin(), option.names.end());
+    }
+    return "The nearest to " + flag + " is " + std::string{service::nearest(flag, known)} + ". ";
+  }
+
+  /// Puts the verbs in groups.
+  void arrange() {
+    for (CLI::App* verb : app_.get_subcommands([](CLI::App*) { return true; })) {
+      const auto* const at = std::ranges::find(verb_groups, verb->get_name(), &VerbGroup::verb);
+      verb->group(at == verb_groups.end() ? group_care : at->group);
+    }
+  }
+
+  void completion() {
+    auto [app, options] =
+        verb<CompletionOptions>(app_, "completion", "Print the completion script of a shell");
+    app->add_option("shell", options.shell, "bash, zsh or fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    app->footer(
+        "Example:\n"
+        "  source <(stele completion bash)           in ~/.bashrc; zsh alike\n"
+        "  stele completion fish | source            in ~/.config/fish/config.fish");
+  }
+
   /// A verb whose options live until the line is parsed, and then go to `out_`.
   template <typename Options>
   std::pair<CLI::App*, Options&> verb(CLI::App& parent, const char* name, const char* help) {
@@ -106,7 +246,9 @@ class Grammar {
     app->footer(
         "Prints \"ready http://HOST:PORT\" on stdout when it is. Ends in order, with 0, on\n"
         "SIGTERM and SIGINT. A setting comes from a flag, else a variable STELE_..., else "
-        "the\nfile, else its default; `stele doctor` shows which.");
+        "the\nfile, else its default; `stele doctor` shows which.\nExamples:\n"
+        "  stele serve --data /var/lib/stele --listen 127.0.0.1:9000\n"
+        "  STELE_LOG_CACHE_MIB=256 stele serve --config stele.toml");
   }
 
   void append() {
@@ -127,6 +269,11 @@ class Grammar {
                     "Of the data, when it is not application/json");
     app->add_option("--id", options.id, "The append's UUID, so that it can be repeated safely");
     add_target(*app, options.target);
+    app->footer(
+        "Examples:\n"
+        "  stele append account-1 Opened '{\"owner\":\"Ada\"}' --expected none\n"
+        "  stele append account-1 Scanned - --content-type image/png < scan.png\n"
+        "  stele append --ndjson < requests.ndjson   an answer a line; 3 if one was refused");
     app->callback([given = &options, choose = chosen_of(options)] {
       if (!given->ndjson && (given->stream.empty() || given->type.empty())) {
         throw CLI::RequiredError("STREAM and TYPE, or --ndjson,");
@@ -141,6 +288,9 @@ class Grammar {
     app->add_option("--limit", options.limit, "At most so many events")->capture_default_str();
     add_filter(*app, options);
     add_target(*app, options.target);
+    app->footer(
+        "Example:\n"
+        "  stele read --category account --type MoneyDeposited --after 1000 --json");
   }
 
   void tail() {
@@ -150,6 +300,9 @@ class Grammar {
     app->add_option("--after", options.start, "After this position (default: the log's end)");
     add_filter(*app, options);
     add_target(*app, options.target);
+    app->footer(
+        "With --json a line is one event.\nExample:\n"
+        "  stele tail --tag vip --after 0            from the beginning, and on");
   }
 
   void stream() {
@@ -160,6 +313,9 @@ class Grammar {
     app->add_option("--limit", options.limit, "At most so many events")->capture_default_str();
     app->add_flag("--backward", options.backward, "Newest first");
     add_target(*app, options.target);
+    app->footer(
+        "Ends with 4 if nobody wrote to the stream.\nExample:\n"
+        "  stele stream account-1 --backward --limit 10");
   }
 
   /// A verb of a verb: `stele projection pause`.
@@ -285,13 +441,20 @@ class Grammar {
     app->add_option("--after", options.after, "After this position")->capture_default_str();
     app->add_flag("--resume", options.resume, "Go on with an export that was cut off");
     add_target(*app, options.target);
-    app->footer("The file has its name only when it is whole; until then it is FILE.partial.");
+    app->footer(
+        "The file has its name only when it is whole; until then it is FILE.partial.\nExamples:\n"
+        "  stele export --out backup.ndjson\n"
+        "  stele export | zstd > backup.ndjson.zst\n"
+        "  stele export --after 120000 --out part-2.ndjson");
   }
 
   void verify() {
     auto [app, options] =
         verb<VerifyOptions>(app_, "verify", "Check every byte of a log against its checksums");
     app->add_option("--data", options.data, "The data folder")->capture_default_str();
+    app->footer(
+        "No server may hold the folder. Ends with 6 if there is damage.\nExample:\n"
+        "  stele verify --data ./data");
   }
 
   void repair() {
@@ -299,6 +462,10 @@ class Grammar {
         app_, "repair", "Cut a damaged log at its last sound append and start a new epoch");
     app->add_option("--data", options.data, "The data folder")->capture_default_str();
     app->add_flag("--yes", options.yes, "Do it; without this it only says what would be lost");
+    app->footer(
+        "The cut bytes are kept in files that end in .cut.\nExample:\n"
+        "  stele repair --data ./data                what would be lost\n"
+        "  stele repair --data ./data --yes");
   }
 
   void doctor() {
@@ -307,6 +474,11 @@ class Grammar {
     options.url = url_;
     add_settings(*app, options.settings);
     app->add_option("--url", options.url, "The server to ask (STELE_URL)")->capture_default_str();
+    app->footer(
+        "Changes nothing. Ends with 1 if a check failed; warnings are told only.\n"
+        "Examples:\n"
+        "  stele doctor --data /var/lib/stele --listen 0.0.0.0:8420\n"
+        "  stele doctor --json");
   }
 
   void bench() {
@@ -351,6 +523,19 @@ class Grammar {
 };
 
 }  // namespace
+
+CommandShape command_shape() {
+  CommandLine unused;
+  return Grammar{unused}.shape();
+}
+
+Result<void> check_environment(const CommandLine& line) {
+  const bool reads_them = std::holds_alternative<ServeOptions>(line.verb) ||
+                          std::holds_alternative<DoctorOptions>(line.verb) ||
+                          std::holds_alternative<CompletionOptions>(line.verb);
+  if (reads_them) return {};
+  return service::check_variables(service::process_variables());
+}
 
 std::variant<CommandLine, int> parse_command_line(int argc, char** argv) {
   CommandLine line;

@@ -82,6 +82,10 @@ struct RepairOptions {
   bool yes = false;
 };
 
+struct CompletionOptions {
+  std::string shell;  ///< "bash", "zsh", "fish".
+};
+
 struct DoctorOptions {
   ServeOptions settings;
   std::string url;
@@ -118,7 +122,7 @@ struct ConsumerOptions {
 
 using Verb = std::variant<ServeOptions, AppendOptions, ReadOptions, StreamOptions,
                           ImportVerbOptions, ExportOptions, VerifyOptions, RepairOptions,
-                          DoctorOptions, ProjectionOptions, ConsumerOptions,
+                          DoctorOptions, CompletionOptions, ProjectionOptions, ConsumerOptions,
                           bench::BenchAppendOptions, bench::BenchReadOptions>;
 
 struct CommandLine {

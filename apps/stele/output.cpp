@@ -13,6 +13,29 @@ bool write_line(std::FILE* file, std::string_view text) {
   return written && std::fputc('\n', file) != EOF && std::fflush(file) == 0;
 }
 
+/// What a server would answer with.
+int status_of(Errc code) {
+  switch (code) {
+    case Errc::invalid:
+      return 400;
+    case Errc::not_found:
+      return 404;
+    case Errc::held:
+    case Errc::diverged:
+      return 409;
+    case Errc::too_large:
+      return 413;
+    case Errc::id_reused:
+      return 422;
+    case Errc::internal:
+    case Errc::corrupt:
+    case Errc::unsupported:
+      return 500;
+    default:
+      return 503;
+  }
+}
+
 }  // namespace
 
 int exit_code_of(int status, std::string_view code) noexcept {
@@ -36,6 +59,12 @@ int Output::failure(const Error& error) const {
   return tell(to_string(error.code), error, service::exit_code_of(error.code));
 }
 
+int Output::usage(std::string_view what, std::string_view way_out) const {
+  std::string message{what};
+  if (!way_out.empty()) message.append(" ").append(way_out);
+  return tell("usage", {Errc::invalid, std::move(message)}, service::exit_usage);
+}
+
 int Output::refused(std::string_view why) const {
   return tell("refused", {Errc::invalid, std::string{why}}, service::exit_refused);
 }
@@ -57,6 +86,8 @@ int Output::tell(std::string_view name, const Error& error, int code) const {
   writer.string("/problems/" + std::string{name});
   writer.exact_key("title");
   writer.string(name);
+  writer.exact_key("status");
+  writer.integer(status_of(error.code));
   writer.exact_key("detail");
   writer.string(error.message);
   writer.exact_key("code");

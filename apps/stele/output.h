@@ -29,6 +29,8 @@ class Output {
 
   /// Says why the verb failed, and gives the code to end with.
   [[nodiscard]] int failure(const Error& error) const;
+  /// Says what is wrong with the command line. `way_out` is a sentence, or empty.
+  [[nodiscard]] int usage(std::string_view what, std::string_view way_out) const;
   /// Says why what was asked is not done, though nothing failed.
   [[nodiscard]] int refused(std::string_view why) const;
   /// Of a server: a connection that could not be made or was lost has a code of its own.

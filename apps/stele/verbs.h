@@ -16,6 +16,7 @@ namespace stele::program {
 [[nodiscard]] int run_verb(const VerifyOptions& options, const Output& output);
 [[nodiscard]] int run_verb(const RepairOptions& options, const Output& output);
 [[nodiscard]] int run_verb(const DoctorOptions& options, const Output& output);
+[[nodiscard]] int run_verb(const CompletionOptions& options, const Output& output);
 [[nodiscard]] int run_verb(const ProjectionOptions& options, const Output& output);
 [[nodiscard]] int run_verb(const ConsumerOptions& options, const Output& output);
 [[nodiscard]] int run_verb(const bench::BenchAppendOptions& options, const Output& output);

@@ -282,6 +282,13 @@ Result<std::vector<Setting>> from_file(const ConfigSources& sources) {
   return read_file(*path);
 }
 
+std::string nearest_variable(std::string_view variable) {
+  std::vector<std::string> names{passed_over.begin(), passed_over.end()};
+  for (const Known& known : known_settings) names.push_back(variable_name(known.name));
+  const std::vector<std::string_view> views{names.begin(), names.end()};
+  return std::string{nearest(variable, views)};
+}
+
 Result<std::vector<Setting>> from_variables(const ConfigSources& sources) {
   std::vector<Setting> out;
   for (const auto& [variable, value] : sources.variables) {
@@ -293,17 +300,9 @@ Result<std::vector<Setting>> from_variables(const ConfigSources& sources) {
         const auto refused = check_present({.name = *absent, .value = value, .source = variable});
         if (!refused) return std::unexpected{refused.error()};
       }
-      std::string_view guess;
-      std::size_t best = std::string::npos;
-      for (const Known& known : known_settings) {
-        const std::size_t d = distance(variable_name(known.name), variable);
-        if (d < best) {
-          best = d;
-          guess = known.name;
-        }
-      }
       return fail(Errc::invalid, "The variable " + variable + " is not known; the nearest is " +
-                                     variable_name(guess) + ". Unset it or correct its name.");
+                                     nearest_variable(variable) +
+                                     ". Unset it or correct its name.");
     }
     out.push_back({.name = *name, .value = value, .source = variable});
   }
