@@ -343,6 +343,28 @@ void Service::Impl::add_metrics() {
     metrics.gauge_from(
         "stele_projection_lag_seconds", "How old what the read model shows may be.",
         [status] { return status().lag_seconds; }, labels);
+    metrics.gauge_from(
+        "stele_projection_parked_keys", "Keys whose events wait until they are retried.",
+        [status] { return static_cast<double>(status().parked); }, labels);
+    metrics.gauge_from(
+        "stele_projection_generation", "The number of the generation that is read.",
+        [status] { return status().generation; }, labels);
+    metrics.gauge_from(
+        "stele_projection_building", "1 while a generation is being built beside the live one.",
+        [status] {
+          const auto found = status();
+          return std::ranges::count(found.generations, projection::Role::building,
+                                    &projection::GenerationStatus::role);
+        },
+        labels);
+    metrics.gauge_from(
+        "stele_projection_failed", "1 while the projection stands because of an error.",
+        [status] {
+          const projection::State state = status().state;
+          return state == projection::State::failed || state == projection::State::diverged ? 1.0
+                                                                                            : 0.0;
+        },
+        labels);
   }
   using Stats = decide::ProcessorStats;
   const auto count = [this](std::string_view name, std::string_view help,
