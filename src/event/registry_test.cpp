@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 namespace stele {
 namespace {
 
@@ -77,6 +81,50 @@ TEST(Upcasters, SayWhichEventCouldNotBeBrought) {
   EXPECT_EQ(refused.error().code, Errc::corrupt);
   EXPECT_NE(refused.error().message.find("position 7"), std::string::npos);
   EXPECT_NE(refused.error().message.find("It has no name."), std::string::npos);
+}
+
+struct NamedOnce {
+  std::string name;
+};
+STELE_DESCRIBE_AS(NamedOnce, "Named", name);
+
+struct NamedTwice {
+  static constexpr int schema_version = 2;
+  std::string first, last;
+};
+STELE_DESCRIBE_AS(NamedTwice, "FullyNamed", first, last);
+
+TEST(Upcasters, LeadFromOneDescribedTypeToTheNext) {
+  Upcasters upcasters;
+  const auto step =
+      +[](const NamedOnce& old) { return NamedTwice{.first = old.name, .last = "-"}; };
+  ASSERT_TRUE(upcasters.add(step));
+  EXPECT_EQ(upcasters.add(step).error().code, Errc::invalid);
+  std::string buffer;
+  const auto newest = upcasters.apply(event("Named", 1, R"({"name":"Ada","more":1})"), buffer);
+  ASSERT_TRUE(newest) << newest.error().message;
+  EXPECT_EQ(newest->type, "FullyNamed");
+  EXPECT_EQ(newest->schema_version, 2);
+  EXPECT_EQ(newest->data, R"({"first":"Ada","last":"-"})");
+
+  const auto broken = upcasters.apply(event("Named", 1, R"({"name":5})"), buffer);
+  ASSERT_FALSE(broken);
+  EXPECT_EQ(broken.error().code, Errc::corrupt);
+  EXPECT_NE(broken.error().message.find("/name"), std::string::npos);
+}
+
+TEST(Upcasters, KnowTheFormerNamesOfAType) {
+  const auto same = [](std::string_view data) -> Result<std::string> { return std::string{data}; };
+  Upcasters upcasters;
+  ASSERT_TRUE(upcasters.add("A", 1, same, "B"));
+  ASSERT_TRUE(upcasters.add("B", 2, same));
+  ASSERT_TRUE(upcasters.add("B", 3, same, "C"));
+  ASSERT_TRUE(upcasters.add("Other", 1, same, "C"));
+  auto names = upcasters.former_names("C");
+  std::ranges::sort(names);
+  EXPECT_EQ(names, (std::vector<std::string>{"A", "B", "Other"}));
+  EXPECT_EQ(upcasters.former_names("B"), (std::vector<std::string>{"A"}));
+  EXPECT_TRUE(upcasters.former_names("A").empty());
 }
 
 TEST(Registry, SaysWhereAStoredEventDoesNotDecode) {
