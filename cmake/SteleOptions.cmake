@@ -2,6 +2,7 @@
 
 # A project that brings Stele in (add_subdirectory, FetchContent) gets the library and nothing else.
 option(STELE_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(STELE_FUZZ "Build the fuzz targets with libFuzzer (preset fuzz)" OFF)
 option(STELE_PROGRAM "Build the program stele and the bank" ${PROJECT_IS_TOP_LEVEL})
 option(STELE_INSTALL "Install Stele with this build" ${PROJECT_IS_TOP_LEVEL})
 option(STELE_WERROR "Let a compiler's warning fail the build" ${PROJECT_IS_TOP_LEVEL})
@@ -29,6 +30,10 @@ target_include_directories(stele_options INTERFACE
 target_compile_options(stele_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast
   $<$<BOOL:${STELE_WERROR}>:-Werror> -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # Members that an initializer does not name have their defaults; GCC takes it so.
+  target_compile_options(stele_options INTERFACE -Wno-missing-designated-field-initializers)
+endif()
 find_package(Threads REQUIRED)
 target_link_libraries(stele_options INTERFACE Threads::Threads)
 

@@ -28,6 +28,8 @@ PACKAGES_TEST=(
 )
 # What `./dev lint` and `./dev format` need.
 PACKAGES_LINT=(clang-format-19 clang-tidy-19 shellcheck python3)
+# What `./dev fuzz` needs.
+PACKAGES_FUZZ=(clang-19 libclang-rt-19-dev)
 # What `./dev data` needs.
 PACKAGES_DATA=(python3-pip python3)
 
