@@ -1,4 +1,5 @@
-"""The lists of docs/operating against the program: every setting with its default, every metric."""
+"""Lists of the docs against the program: every setting with its default, every metric, every public
+header."""
 
 import os
 import pathlib
@@ -9,9 +10,11 @@ import urllib.request
 import pages
 
 SETTINGS_PAGE = "docs/operating/settings.md"
+HEADERS_PAGE = "docs/start/library.md"
 METRICS_PAGE = "docs/operating/monitoring.md"
 KNOWN = re.compile(r'Known\{\s*"([a-z_.*]+)",\s*Kind::\w+,\s*"([^"]*)"')
 SETTING_ROW = re.compile(r"^\| `([a-z_.*]+)` \| (?:`([^`]*)`)? *\|", re.MULTILINE)
+HEADER = re.compile(r"`stele/(\w+\.h)`")
 METRIC_ROW = re.compile(r"^\| `(stele_[a-z_]+)` \| (\w+) \|", re.MULTILINE)
 METRIC_TYPE = re.compile(r"^# TYPE (stele_\w+) (\w+)$", re.MULTILINE)
 
@@ -31,6 +34,12 @@ def settings(root):
     if not real:
         return ["The settings of src/service/config.cpp were not found."]
     return differences(SETTINGS_PAGE, written, real, "setting")
+
+
+def headers(root):
+    real = {path.name: "" for path in (root / "include/stele").glob("*.h")}
+    page = (root / HEADERS_PAGE).read_text(encoding="utf-8")
+    return differences(HEADERS_PAGE, {name: "" for name in HEADER.findall(page)}, real, "header")
 
 
 def metrics(root):
@@ -56,4 +65,5 @@ def metrics(root):
 def run(root):
     """Yields (name of the case, findings)."""
     yield "the settings are those of the program", settings(root)
+    yield "the public headers are those of the tree", headers(root)
     yield "the metrics are those of the program", metrics(root)
