@@ -105,6 +105,8 @@ class Members(BodyCase):
             for value in values:
                 if value in good and value is not True:
                     continue
+                if name == "currency" and isinstance(value, str):
+                    continue  # It names no currency: another answer.
                 self.refused("/accounts", {"ownerName": "A", name: value}, pointer="/" + name)
         for value in (None, True, "x", 5, {}):
             self.refused("/v1/append", {"streams": value}, pointer="/streams")

@@ -1,6 +1,7 @@
 """Requests that two readers of the same bytes could read differently: each is refused, the
 connection is closed, and nothing that was hidden in it is done."""
 
+import time
 import unittest
 
 from faulty import Raw, request
@@ -202,6 +203,17 @@ class Pipelines(ShapeCase):
             for at in range(len(data)):
                 raw.send(data[at:at + 1])
             self.assertEqual((raw.answer().code, raw.answer().status), ("malformed", 200))
+
+    def test_a_body_in_chunks_may_be_cut_anywhere(self):
+        data = ("POST /accounts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nT: x\r\n\r\n"
+                "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        with Raw(server.port) as raw:
+            for byte in data:
+                raw.send(byte)
+                time.sleep(0.001)  # So that each is read alone.
+            self.assertEqual((raw.answer().code, raw.answer().status), ("malformed", 404))
+        self.assertIsNone(server.process.poll())
 
     def test_what_comes_after_close_is_not_read(self):
         with Raw(server.port) as raw:
