@@ -7,6 +7,7 @@ namespace stele::log {
 namespace {
 
 constexpr std::size_t first_read_size = 4'096;  // Bytes: most frames are smaller.
+constexpr Ordinal collect_piece = 4'096;        // Events that are searched under the lock at once.
 
 struct Buffer {
   std::shared_ptr<std::byte[]> bytes;
@@ -59,13 +60,18 @@ Candidates OpenSegment::collect(const IndexQuery& query, Ordinal from, std::size
     found.looked_to = durable;
     return found;
   }
-  {
+  // Piece by piece: whoever adds waits for one piece, not for a long search that finds little. The
+  // events of one stream are found without a search.
+  const bool one_stream = query.streams.size() == 1 && query.categories.empty() &&
+                          query.types.empty() && query.tags.empty();
+  for (found.looked_to = from; found.looked_to < durable && found.ordinals.size() < limit;) {
+    const Ordinal end = one_stream ? durable : std::min(durable, found.looked_to + collect_piece);
+    const std::size_t left = limit - found.ordinals.size();
     const std::lock_guard lock{mutex_};
-    found = index_.collect(query, from, limit);
+    const Candidates piece = index_.collect(query, found.looked_to, left, end);
+    found.ordinals.insert(found.ordinals.end(), piece.ordinals.begin(), piece.ordinals.end());
+    found.looked_to = std::max(piece.looked_to, found.looked_to + 1);
   }
-  const auto staged = std::ranges::lower_bound(found.ordinals, durable);
-  found.ordinals.erase(staged, found.ordinals.end());
-  found.looked_to = std::min(found.looked_to, durable);
   return found;
 }
 

@@ -235,15 +235,17 @@ std::uint32_t RecentIndex::frame_offset(Ordinal ordinal) const {
   return impl_->offsets[ordinal / offsets_block_events][ordinal % offsets_block_events];
 }
 
-Candidates RecentIndex::collect(const IndexQuery& query, Ordinal from, std::size_t limit) const {
+Candidates RecentIndex::collect(const IndexQuery& query, Ordinal from, std::size_t limit,
+                                Ordinal end) const {
+  end = std::min(end, size_);
   std::vector<AnyOf<Cursor>> terms;
   const auto make = [this](KeyHash key) -> std::optional<Cursor> {
     const Postings* const postings = impl_->postings_of(key);
     if (postings == nullptr) return std::nullopt;
     return Cursor{impl_->arena, *postings};
   };
-  if (!make_terms(query, make, terms)) return {.looked_to = std::max(from, size_)};
-  return join(terms, from, size_, limit);
+  if (!make_terms(query, make, terms)) return {.looked_to = std::max(from, end)};
+  return join(terms, from, end, limit);
 }
 
 std::vector<Ordinal> RecentIndex::collect_backward(KeyHash key, Ordinal before,

@@ -116,6 +116,18 @@ TEST(RecentIndex, SaysHowFarItLooked) {
   EXPECT_EQ(story.index.collect({.types = {type("None")}}, 0, 5).looked_to, 10U);
 }
 
+TEST(RecentIndex, StopsASearchAtTheEndThatIsAskedFor) {
+  Story story;
+  for (int i = 0; i < 10; ++i) story.add("a-1", i % 2 == 0 ? "Even" : "Odd");
+
+  const Candidates some = story.index.collect({.types = {type("Odd")}}, 0, 100, 5);
+  EXPECT_EQ(some.ordinals, (std::vector<Ordinal>{1, 3}));
+  EXPECT_EQ(some.looked_to, 5U);
+  const Candidates none = story.index.collect({.types = {type("None")}}, 2, 100, 5);
+  EXPECT_TRUE(none.ordinals.empty());
+  EXPECT_EQ(none.looked_to, 5U);
+}
+
 TEST(RecentIndex, StaysWithinItsMemoryForAnEvent) {
   Story story;
   constexpr std::size_t base = 512 * 1'024;

@@ -124,7 +124,7 @@ struct StreamPostings {
 class SealedSegment {
  public:
   /// Reads the header, the footer and the head of the index: three reads, whatever the size. An
-  /// index that is missing or not of this segment is built again (a scan: about 0.3 s for 64 MiB)
+  /// index that is missing or not of this segment is built again (a scan: about 0.2 s for 32 MiB)
   /// and kept in memory only if it cannot be written. `disk` must outlive the segment.
   /// Errors: `not_found`, `corrupt`, `unsupported`, `unavailable`.
   [[nodiscard]] static Result<std::shared_ptr<const SealedSegment>> open(
