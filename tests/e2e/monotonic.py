@@ -25,6 +25,8 @@ WRITERS = 3
 READERS = 8
 MODELS = ("account_summaries", "transaction_history", "daily_totals")
 MAY_WAIT = ("not_yet", "parked", "shutting_down", "overloaded")
+BULK = 20_000  # Events of another account, so that building a generation takes its time.
+BULK_EACH = 2_000
 BUILD_SECONDS_MAX = 30  # Of a generation, on a machine that is busy.
 DAY = {"from": "2021-01-01", "to": "2021-01-02"}
 
@@ -259,8 +261,21 @@ class Run:
             turn += 1
             time.sleep(self.random.uniform(0.1, 0.4))
 
+    def fill(self, client):
+        opened = client.open(id="bulk")
+        assert opened.status == 201, opened
+        for begin in range(0, BULK, BULK_EACH):
+            events = [{"type": "MoneyDeposited",
+                       "data": {"amount": "0.01", "currency": "USD", "reference": f"bulk {number}",
+                                "balance_after": f"{number // 100}.{number % 100:02}"}}
+                      for number in range(begin + 1, begin + BULK_EACH + 1)]
+            answer = client.post("/v1/append",
+                                 {"streams": [{"stream": "account-bulk", "events": events}]})
+            assert answer.status == 200, answer
+
     def prepare(self):
         client = self.server.client()
+        self.fill(client)
         for account in ACCOUNTS:
             answer = client.open(id=account)
             assert answer.status == 201, answer
