@@ -171,7 +171,7 @@ std::optional<int> ConsumerCalls::take(const Answer& answer) {
   const std::string cursor = member_text(page->root(), "cursor");
   if (options_.action == "read") {
     if (output_.json() && !output_.line(answer.body)) return service::exit_done;
-    if (!options_.ack) output_.note("cursor " + cursor);
+    if (!options_.ack && events.size() > 0) output_.note("cursor " + cursor);
   }
   if (!options_.ack || events.size() == 0) return std::nullopt;
   const int code = acknowledge(cursor);
