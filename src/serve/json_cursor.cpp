@@ -239,7 +239,11 @@ void JsonCursor::skip_number() {
   if (take('.')) skip_digits();
   if (take('e') || take('E')) {
     if (!take('+')) take('-');
+    const std::size_t begin = at_;
     skip_digits();
+    if (!failed_ && at_ - begin > exponent_digits_max) {
+      fail("An exponent has at most " + std::to_string(exponent_digits_max) + " digits.");
+    }
   }
 }
 

@@ -25,6 +25,10 @@
 
 namespace stele::serve {
 
+/// Digits of a number's exponent: more is valid JSON that other readers, ours of events too,
+/// refuse.
+inline constexpr std::size_t exponent_digits_max = 9;
+
 class JsonCursor {
  public:
   /// `text` must outlive the cursor.

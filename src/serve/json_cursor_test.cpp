@@ -31,6 +31,12 @@ TEST(JsonCursor, GivesTheExactBytesOfAValue) {
   }
 }
 
+TEST(JsonCursor, TakesExponentsThatOtherReadersTake) {
+  EXPECT_EQ(whole("-1.5E+999999999"), "-1.5E+999999999");
+  EXPECT_FALSE(is_good("1e1000000000"));
+  EXPECT_FALSE(is_good("[-34567E8901234567890]"));
+}
+
 TEST(JsonCursor, TellsWhetherAValueHadWhiteSpaceInside) {
   const auto had_space = [](std::string_view text) {
     JsonCursor in{text};
