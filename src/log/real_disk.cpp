@@ -35,6 +35,11 @@ std::unexpected<Error> system_error(std::string_view call, const std::string& pa
     return fail(Errc::read_only, "The disk is full: " + std::string{call} + " of \"" + path +
                                      "\" failed (" + reason + "). Free some space.");
   }
+  if (error == EMFILE || error == ENFILE) {
+    return fail(Errc::overloaded,
+                "This process has as many files open as it may (" + reason +
+                    "); nothing was done. Raise the limit of open files (ulimit -n, LimitNOFILE).");
+  }
   const Errc code = error == ENOENT ? Errc::not_found : Errc::unavailable;
   return fail(code,
               "The system refused " + std::string{call} + " of \"" + path + "\": " + reason + ".");

@@ -1,5 +1,6 @@
 #include "serve/server.h"
 
+#include <algorithm>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/impl/src.hpp>  // The one place where Asio is compiled.
@@ -21,6 +22,12 @@ constexpr std::chrono::milliseconds tick_interval{50};           // Precision of
 constexpr std::chrono::milliseconds accept_retry_interval{100};  // After "too many open files".
 constexpr std::chrono::milliseconds stop_poll_interval{5};
 constexpr int listen_backlog = 1'024;
+
+/// Connections above the limit that are told so at once, until they have read it.
+std::size_t told_connections_max(const ServerOptions& options) {
+  constexpr std::size_t most = 64;
+  return std::min(most, options.connections_max / 16 + 1);
+}
 
 std::string status_class(int status) { return std::to_string(status); }
 
@@ -211,8 +218,13 @@ void Server::State::on_accepted(Loop& loop, boost::system::error_code error, tcp
     return;
   }
   context.connections_total.add();
-  const bool too_many = context.connections.fetch_add(1) >= context.options.connections_max;
+  const std::size_t before = context.connections.fetch_add(1);
+  const bool too_many = before >= context.options.connections_max;
   if (too_many) context.refused_total.add();
+  if (before >= context.options.connections_max + told_connections_max(context.options)) {
+    context.connections.fetch_sub(1);  // Closed without a word: words take descriptors, too.
+    return accept();
+  }
   auto session = std::make_shared<Session>(loop, std::move(socket));
   asio::post(loop.io, [&loop, session = std::move(session), too_many] {
     loop.adopt(session);

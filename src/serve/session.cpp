@@ -229,7 +229,7 @@ void Session::tick(Clock::time_point now) {
     if (now - moved_at_ > options.drain_timeout) close();
     return;
   }
-  if (writing_ && now - moved_at_ > options.write_timeout) return close();
+  if (writing_ && now - moved_at_ > options.write_timeout) return abort();
   for (std::size_t i = 0; i < queue_.size(); ++i) {
     Exchange& exchange = *queue_[i];
     if (now > exchange.request.deadline && !exchange.claimed()) {
@@ -263,6 +263,14 @@ void Session::stop() {
   no_more_ = true;
   if (queue_.empty() && !writing_ && !draining_) return close();
   if (streaming_ && stream_idle_ && !writing_) end_stream();
+}
+
+/// Closes without waiting for the client to take what was written: the system would keep those
+/// bytes, megabytes for each, for as long as the client's machine says that it is alive.
+void Session::abort() {
+  boost::system::error_code ignored;
+  (void)socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
+  close();
 }
 
 void Session::close() {

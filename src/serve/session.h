@@ -115,6 +115,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   void read();
   void on_read(std::size_t size);
   void on_end();
+  void abort();
   void parse();
   void take_request(Clock::time_point now);
   void dispatch(const std::shared_ptr<Exchange>& exchange);

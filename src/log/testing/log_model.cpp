@@ -376,7 +376,8 @@ void LogModel::answered(const AppendId& id, const Result<AppendOutcome>& outcome
   const bool known = facts_.accepted.contains(id);
   if (!outcome) {
     const Errc code = outcome.error().code;
-    if (code == Errc::log_full || code == Errc::overloaded || code == Errc::shutting_down) {
+    if (code == Errc::log_full || code == Errc::read_only || code == Errc::overloaded ||
+        code == Errc::shutting_down) {
       if (!known && !facts_.doubtful.contains(id)) facts_.refused.insert(id);
     } else if (code == Errc::outcome_unknown || code == Errc::unavailable) {
       facts_.doubtful.insert(id);
