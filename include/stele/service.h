@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "stele/custom_projection.h"
 #include "stele/decider.h"
 #include "stele/event_store.h"
 #include "stele/projection.h"
@@ -72,7 +73,7 @@ struct ListRoute {
   /// Columns that a request may ask to be equal to a value: "lent_to" by `?lentTo=ada`. Texts,
   /// whole numbers, booleans and times; give them an index in the projection.
   std::vector<std::string> filters = {};
-  std::vector<std::string> order_by = {};  ///< Columns that are not nullable, at most 4; then the id.
+  std::vector<std::string> order_by = {};  ///< Not nullable, at most 4; then by id.
   bool descending = false;
   std::string summary = {};  ///< For /openapi.json.
 };
@@ -117,6 +118,12 @@ class Service {
   template <typename P>
   Service& map() {
     add_projection(make_map<P>());
+    return *this;
+  }
+  /// Adds projection `P`, which is told batches and writes what it likes in SQL.
+  template <typename P>
+  Service& custom() {
+    add_projection(make_custom<P>());
     return *this;
   }
 
@@ -176,6 +183,11 @@ class Service {
     return wait_for_projection(P::name, request);
   }
 
+  /// The states of a projection's read model by cells and by SQL: how a custom one is read.
+  template <typename P>
+  [[nodiscard]] std::shared_ptr<RowReader> rows() const {
+    return reader_of(P::name);
+  }
   /// The read model of a projection that was added.
   template <typename P>
   [[nodiscard]] ReadModel<P> read_model() const {

@@ -1,8 +1,7 @@
 // Custom projections: whole batches told to the user's own code, with the sink's own client.
 
-#include "stele/custom_projection.h"
-
 #include "projection/tables.h"
+#include "stele/custom_projection.h"
 
 namespace stele::projection {
 namespace {
@@ -44,7 +43,13 @@ class Custom final : public Projection {
       return std::unexpected{ProjectFailure{std::nullopt, wrong_count(results.size())}};
     }
     for (std::size_t i = 0; i < results.size(); ++i) {
-      if (!results[i]) return std::unexpected{ProjectFailure{i, std::move(results[i].error())}};
+      if (results[i]) continue;
+      Error& error = results[i].error();
+      // A sink that is away is no fault of the event.
+      const bool of_sink = error.code == Errc::unavailable || error.code == Errc::timed_out ||
+                           error.code == Errc::corrupt || error.code == Errc::read_only;
+      return std::unexpected{
+          ProjectFailure{of_sink ? std::nullopt : std::optional{i}, std::move(error)}};
     }
     return {};
   }

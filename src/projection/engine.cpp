@@ -72,8 +72,8 @@ Result<void> Engine::add(std::unique_ptr<Projection> projection,
     return fail(Errc::too_large, "An engine runs at most " + std::to_string(projections_max) +
                                      " projections. Use a second one.");
   }
-  runners_.push_back(std::make_unique<Runner>(*shared_, std::move(projection),
-                                              std::move(generations), options));
+  runners_.push_back(
+      std::make_unique<Runner>(*shared_, std::move(projection), std::move(generations), options));
   return {};
 }
 

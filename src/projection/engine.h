@@ -40,7 +40,7 @@
 
 namespace stele::projection {
 
-inline constexpr std::size_t projections_max = 64;  ///< In one engine.
+inline constexpr std::size_t projections_max = 64;     ///< In one engine.
 inline constexpr std::size_t parked_list_max = 1'000;  ///< Keys in one answer of `parked`.
 /// How long a verb waits for the batch under way before it answers `timed_out`.
 inline constexpr std::chrono::microseconds verb_wait_max = std::chrono::seconds{10};
@@ -106,6 +106,9 @@ struct EngineOptions {
   std::chrono::microseconds backoff_first = std::chrono::milliseconds{100};
   std::chrono::microseconds backoff_max = std::chrono::seconds{5};
   std::chrono::microseconds log_wait_max = std::chrono::milliseconds{250};
+  /// How long a generation at the log's end lets events gather before it commits the next batch: a
+  /// commit for each small append costs more than the events. Who waits for a position ends it.
+  std::chrono::microseconds gather_time = std::chrono::milliseconds{10};
   const Upcasters* upcasters = nullptr;  ///< Must outlive the engine.
 };
 
@@ -169,8 +172,8 @@ class Engine {
   [[nodiscard]] const ProjectionSpec* spec(std::string_view name) const;
 
   /// Waits until the live generation of `name` shows the log up to `position`; returns where it
-  /// stands. Errors: `timed_out`, `not_found`, `shutting_down`, and `unavailable` when it is paused,
-  /// failed or diverged before that: waiting would not help.
+  /// stands. Errors: `timed_out`, `not_found`, `shutting_down`, and `unavailable` when it is
+  /// paused, failed or diverged before that: waiting would not help.
   [[nodiscard]] Result<Position> wait_until(std::string_view name, Position position,
                                             std::chrono::microseconds timeout) const;
 

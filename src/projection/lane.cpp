@@ -127,8 +127,9 @@ void Engine::Lane::work() {
   open_ = sink_open_ = false;
   const std::lock_guard lock{board_.mutex};
   for (const auto& order : std::exchange(orders_, {})) {
-    order->answer = fail(Errc::shutting_down, "The projection is stopping. Nothing was lost: ask "
-                                              "again when it runs.");
+    order->answer = fail(Errc::shutting_down,
+                         "The projection is stopping. Nothing was lost: ask "
+                         "again when it runs.");
   }
   idle_ = true;
   board_.changed.notify_all();
@@ -237,7 +238,16 @@ Result<void> Engine::Lane::open() {
   return {};
 }
 
+void Engine::Lane::gather() {
+  if (!std::exchange(gathers_, false)) return;
+  std::unique_lock lock{board_.mutex};
+  called_.wait_for(lock, shared_.options.gather_time, [this] {
+    return board_.waiting > 0 || stopping_ || !may_step() || !orders_.empty();
+  });
+}
+
 Result<void> Engine::Lane::step() {
+  gather();
   const auto page = shared_.reader.read(at_, this);
   if (!page) return std::unexpected{page.error()};
   if ((*page)->looked_to > at_) return apply(**page);
@@ -264,6 +274,7 @@ void Engine::Lane::advance(const SharedPage& page, Position to, std::size_t appl
   const Timestamp now = shared_.clock.now();
   const std::uint64_t passed = stele::number(to) - stele::number(at_);
   at_ = to;
+  gathers_ = to >= page.log_end && passed < batch_max_ / 2;
   bool arrived = false;
   {
     const std::lock_guard lock{board_.mutex};
@@ -357,8 +368,8 @@ GenerationStatus Engine::Lane::status(Position log_end, Timestamp now) const {
   if (status.lag_events == 0) return status;
   status.lag_seconds =
       opened_ ? std::max(0.0, static_cast<double>((now - shown_).count()) / 1e6) : 0.0;
-  status.percent =
-      100.0 * static_cast<double>(stele::number(position_)) / static_cast<double>(stele::number(end));
+  status.percent = 100.0 * static_cast<double>(stele::number(position_)) /
+                   static_cast<double>(stele::number(end));
   if (status.events_per_second > 0) {
     status.seconds_left = static_cast<double>(status.lag_events) / status.events_per_second;
   }

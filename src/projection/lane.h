@@ -39,6 +39,7 @@ struct Engine::Shared {
 /// What the generations of one projection share, so that one wait sees them all.
 struct Board {
   std::mutex mutex;
+  unsigned waiting = 0;             ///< Readers that wait for a position.
   std::condition_variable changed;  ///< A position, a state, which generation is live.
   std::condition_variable told;     ///< For the projection's own thread: an order, or caught up.
 };
@@ -68,22 +69,23 @@ class Engine::Lane {
   void ask_to_stop();  ///< (held) Does not wait: the store must be woken, then `stop` waits.
   void stop();
 
-  void pause();                                   ///< (held)
-  void resume();                                  ///< (held) Also from `failed` and `diverged`.
-  void hold();                                    ///< (held)
-  void let_go();                                  ///< (held)
+  void pause();                                    ///< (held)
+  void resume();                                   ///< (held) Also from `failed` and `diverged`.
+  void hold();                                     ///< (held)
+  void let_go();                                   ///< (held)
+  void hurry() { called_.notify_all(); }           ///< (held) A reader waits: gather no longer.
   void take(const std::shared_ptr<Order>& order);  ///< (held)
 
   [[nodiscard]] int number() const noexcept { return spec_.generation; }
   [[nodiscard]] int code() const noexcept { return code_; }
   [[nodiscard]] bool fed() const { return thread_.joinable(); }
-  [[nodiscard]] bool idle() const { return idle_; }                ///< (held) No batch under way.
-  [[nodiscard]] Position position() const { return position_; }    ///< (held)
+  [[nodiscard]] bool idle() const { return idle_; }                  ///< (held) No batch under way.
+  [[nodiscard]] Position position() const { return position_; }      ///< (held)
   [[nodiscard]] Position shown_from() const { return shown_from_; }  ///< (held)
-  [[nodiscard]] bool caught_up() const;                            ///< (held)
-  [[nodiscard]] bool stopped_by_error() const;                     ///< (held) Failed or diverged.
-  [[nodiscard]] State state() const { return state_; }             ///< (held)
-  [[nodiscard]] std::string last_error() const;                    ///< (held)
+  [[nodiscard]] bool caught_up() const;                              ///< (held)
+  [[nodiscard]] bool stopped_by_error() const;                       ///< (held) Failed or diverged.
+  [[nodiscard]] State state() const { return state_; }               ///< (held)
+  [[nodiscard]] std::string last_error() const;                      ///< (held)
   [[nodiscard]] const std::map<std::string, Parked, std::less<>>& parked() const {  ///< (held)
     return parked_;
   }
@@ -113,6 +115,7 @@ class Engine::Lane {
   Result<void> open_sink();
   Result<void> open();
   Result<void> step();
+  void gather();
   Result<void> apply(const SharedPage& page);
   Selection select(const SharedPage& page);
   Result<void> event_failed(const EventFailure& failure, const SharedPage& page);
@@ -143,6 +146,7 @@ class Engine::Lane {
   bool open_ = false;
   std::optional<Checkpoint> held_;  // The sink's.
   Position at_{};
+  bool gathers_ = false;   // The last batch was small, and there was no more.
   std::size_t batch_max_;  // Fewer after a failure that names no event, to find which it is.
   std::vector<const EventView*> chosen_;
 

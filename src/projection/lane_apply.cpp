@@ -92,9 +92,10 @@ Result<bool> Engine::Lane::park(const EventFailure& failure, const SharedPage& p
   auto key = projection_->key_of(event);
   if (!key || key->empty()) return false;
   if (parked_.size() >= parked_keys_max) {
-    return fail(Errc::too_large,
-                "Projection \"" + spec_.name + "\" has " + std::to_string(parked_keys_max) +
-                    " parked keys and takes no more. Correct its code, then retry them or reset it.");
+    return fail(
+        Errc::too_large,
+        "Projection \"" + spec_.name + "\" has " + std::to_string(parked_keys_max) +
+            " parked keys and takes no more. Correct its code, then retry them or reset it.");
   }
   Parked record{.key = std::move(*key),
                 .from_version = event.version,
@@ -171,12 +172,12 @@ Result<bool> Engine::Lane::clear(Position after) {
 
 /// The next events of a parked key.
 struct Engine::Lane::Missed {
-  std::vector<EventBlock> blocks;    // Own what the events view.
-  std::deque<std::string> upcast;    // The same.
-  std::deque<EventView> events;      // In their newest form; those that the projection handles.
+  std::vector<EventBlock> blocks;      // Own what the events view.
+  std::deque<std::string> upcast;      // The same.
+  std::deque<EventView> events;        // In their newest form; those that the projection handles.
   std::optional<EventFailure> broken;  // What comes right after them.
-  Version next_version{};            // Where to go on
-  Position next_position{};          // if `more`.
+  Version next_version{};              // Where to go on
+  Position next_position{};            // if `more`.
   bool more = false;
 };
 
@@ -191,9 +192,8 @@ Result<Engine::Lane::Missed> Engine::Lane::missed(const Parked& record) const {
   if (keyed_by_stream()) {
     const bool by_id = spec_.kind == ProjectionKind::fold && !spec_.category.empty();
     const std::string stream = by_id ? spec_.category + "-" + record.key : record.key;
-    auto page =
-        shared_.store.read_stream(stream, Version{stele::number(record.from_version) - 1}, limit,
-                                  Direction::forward);
+    auto page = shared_.store.read_stream(stream, Version{stele::number(record.from_version) - 1},
+                                          limit, Direction::forward);
     if (!page) return std::unexpected{std::move(page.error())};
     missed.more = page->events.size() == limit;
     read = std::move(page->events);

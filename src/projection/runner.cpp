@@ -73,9 +73,8 @@ void Engine::Runner::work() {
 // Waits for an order; null if there is something else to do.
 std::shared_ptr<Engine::Runner::Task> Engine::Runner::next_task() {
   std::unique_lock lock{board_.mutex};
-  board_.told.wait(lock, [this] {
-    return !running_ || stale_ || !tasks_.empty() || ready_to_take_over();
-  });
+  board_.told.wait(
+      lock, [this] { return !running_ || stale_ || !tasks_.empty() || ready_to_take_over(); });
   if (!running_ || stale_ || tasks_.empty()) return nullptr;  // `work` sees which.
   auto task = std::move(tasks_.front());
   tasks_.pop_front();
@@ -182,9 +181,8 @@ Catalogue Engine::Runner::arranged(Catalogue now) const {
     all.clear();
     begin(Role::live);
   } else if (live->code != code && now.find(Role::building) == nullptr) {
-    const auto kept = std::ranges::find_if(all, [&](const Generation& each) {
-      return each.role == Role::kept && each.code == code;
-    });
+    const auto kept = std::ranges::find_if(
+        all, [&](const Generation& each) { return each.role == Role::kept && each.code == code; });
     if (kept != all.end()) {
       kept->role = Role::building;
     } else {
@@ -262,9 +260,9 @@ Result<void> Engine::Runner::store_swap(int live, int other) {
   }
   auto saved = save(std::move(next));
   if (!saved) return saved;
-  shared_.logger.info("A generation is live now.", {{"projection", std::string_view{spec().name}},
-                                                    {"generation", other},
-                                                    {"instead_of", live}});
+  shared_.logger.info(
+      "A generation is live now.",
+      {{"projection", std::string_view{spec().name}}, {"generation", other}, {"instead_of", live}});
   {
     const std::lock_guard lock{board_.mutex};
     board_.changed.notify_all();
@@ -274,9 +272,8 @@ Result<void> Engine::Runner::store_swap(int live, int other) {
 }
 
 std::shared_ptr<Engine::Lane> Engine::Runner::lane(int generation) const {
-  const auto found = std::ranges::find(lanes_, generation, [](const auto& each) {
-    return each->number();
-  });
+  const auto found =
+      std::ranges::find(lanes_, generation, [](const auto& each) { return each->number(); });
   return found == lanes_.end() ? nullptr : *found;
 }
 
@@ -349,10 +346,10 @@ std::optional<Error> Engine::Runner::why_not_waiting(const Lane* live) const {
   const bool moves = live->state() == State::running || live->state() == State::rebuilding;
   // One of other code stands still until the one of this code takes over.
   if (moves || live->code() != spec().generation) return std::nullopt;
-  Error found = error(Errc::unavailable,
-                      "is " + std::string{to_string(live->state())} + " at position " +
-                          std::to_string(stele::number(live->position())) +
-                          ". See its status, and resume it.");
+  Error found =
+      error(Errc::unavailable, "is " + std::string{to_string(live->state())} + " at position " +
+                                   std::to_string(stele::number(live->position())) +
+                                   ". See its status, and resume it.");
   found.detail = live->last_error();
   return found;
 }
@@ -367,11 +364,14 @@ Result<Position> Engine::Runner::wait_until(Position position,
     at = live ? live->position() : Position{};
     return at >= position && (!live || at >= live->shown_from());
   };
+  ++board_.waiting;
+  if (const auto live = lane(Role::live)) live->hurry();
   const bool done = board_.changed.wait_for(lock, timeout, [&] {
     if (reached()) return true;
     hopeless = why_not_waiting(lane(Role::live).get());
     return hopeless.has_value();
   });
+  --board_.waiting;
   if (reached()) return at;
   if (done) return std::unexpected{std::move(*hopeless)};
   return std::unexpected{

@@ -77,8 +77,8 @@ class Engine::Runner {
   Result<void> drop_lane(int generation);
 
   [[nodiscard]] Result<void> ask(std::function<Result<void>()> run);
-  [[nodiscard]] std::shared_ptr<Lane> lane(int generation) const;  // (held)
-  [[nodiscard]] std::shared_ptr<Lane> lane(Role role) const;       // (held)
+  [[nodiscard]] std::shared_ptr<Lane> lane(int generation) const;              // (held)
+  [[nodiscard]] std::shared_ptr<Lane> lane(Role role) const;                   // (held)
   [[nodiscard]] std::optional<Error> why_not_waiting(const Lane* live) const;  // (held)
   [[nodiscard]] Error error(Errc code, std::string_view rest) const;
 

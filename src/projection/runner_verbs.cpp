@@ -12,8 +12,8 @@ Result<void> Engine::Runner::ask(std::function<Result<void>()> run) {
   const auto task = std::make_shared<Task>(Task{.run = std::move(run)});
   std::unique_lock lock{board_.mutex};
   if (!running_) {
-    return std::unexpected{error(Errc::unavailable,
-                                 "does not run in this process. Ask the one with role projector.")};
+    return std::unexpected{
+        error(Errc::unavailable, "does not run in this process. Ask the one with role projector.")};
   }
   tasks_.push_back(task);
   board_.told.notify_all();
@@ -69,9 +69,10 @@ Result<void> Engine::Runner::clear_live(Position after, bool on_hold) {
     const std::lock_guard lock{board_.mutex};
     live = lane(Role::live);
     if (!live || !live->fed()) {
-      return std::unexpected{error(
-          Errc::invalid, "shows rows of older code, and new ones are being built. They take over "
-                         "by themselves.")};
+      return std::unexpected{
+          error(Errc::invalid,
+                "shows rows of older code, and new ones are being built. They take over "
+                "by themselves.")};
     }
     if (on_hold) {
       live->hold();
@@ -96,23 +97,25 @@ Result<void> Engine::Runner::may_rebuild(RebuildOptions options) const {
   const bool from_start = stele::number(options.from) <= 1;
   if (!from_start && options.side_by_side) {
     return std::unexpected{
-        error(Errc::invalid, "cannot be rebuilt side by side from a position: the new generation "
-                             "would lack what came before. Rebuild it in place, or from 0.")};
+        error(Errc::invalid,
+              "cannot be rebuilt side by side from a position: the new generation "
+              "would lack what came before. Rebuild it in place, or from 0.")};
   }
   if (!from_start && spec().kind == ProjectionKind::fold) {
-    return std::unexpected{error(Errc::invalid, "is a fold: its rows need their whole history. "
-                                                "Rebuild it from position 0.")};
+    return std::unexpected{error(Errc::invalid,
+                                 "is a fold: its rows need their whole history. "
+                                 "Rebuild it from position 0.")};
   }
   const std::lock_guard lock{board_.mutex};
   if (!running_) {
-    return std::unexpected{error(Errc::unavailable,
-                                 "does not run in this process. Ask the one with role projector.")};
+    return std::unexpected{
+        error(Errc::unavailable, "does not run in this process. Ask the one with role projector.")};
   }
   const Generation* building = catalogue_.find(Role::building);
   if (building == nullptr) return {};
-  return std::unexpected{error(
-      Errc::invalid, "is building generation " + std::to_string(building->number) +
-                         " already. Promote it or drop it first.")};
+  return std::unexpected{error(Errc::invalid, "is building generation " +
+                                                  std::to_string(building->number) +
+                                                  " already. Promote it or drop it first.")};
 }
 
 Result<void> Engine::Runner::begin_rebuild(RebuildOptions options) {
@@ -133,9 +136,8 @@ Result<void> Engine::Runner::begin_building() {
         error(Errc::invalid, "is building a generation already. Promote it or drop it first.")};
   }
   Catalogue next = catalogue_;
-  const Generation made{.number = ++next.last_number,
-                        .role = Role::building,
-                        .code = spec().generation};
+  const Generation made{
+      .number = ++next.last_number, .role = Role::building, .code = spec().generation};
   next.generations.push_back(made);
   auto saved = save(std::move(next));
   if (!saved) return saved;
@@ -147,8 +149,8 @@ Result<void> Engine::Runner::begin_building() {
     on_hold_.push_back(building);
   }
   building->start(false, true);
-  shared_.logger.info("A generation is being built.", {{"projection", std::string_view{spec().name}},
-                                                       {"generation", made.number}});
+  shared_.logger.info("A generation is being built.",
+                      {{"projection", std::string_view{spec().name}}, {"generation", made.number}});
   return {};
 }
 
@@ -175,9 +177,10 @@ Result<void> Engine::Runner::may_swap(const Lane* live, const Lane* other, Role 
   }
   const std::string name = "generation " + std::to_string(other->number());
   if (other->code() != spec().generation) {
-    return std::unexpected{error(
-        Errc::invalid, "cannot go back to " + name + ": other code built it, and this program "
-                           "cannot continue its rows. Start that program again.")};
+    return std::unexpected{
+        error(Errc::invalid, "cannot go back to " + name +
+                                 ": other code built it, and this program "
+                                 "cannot continue its rows. Start that program again.")};
   }
   if (other->stopped_by_error()) {
     return std::unexpected{error(Errc::invalid, "cannot make " + name + " live: it is " +
@@ -189,11 +192,10 @@ Result<void> Engine::Runner::may_swap(const Lane* live, const Lane* other, Role 
   if (other->position() >= needed) return {};
   const std::uint64_t behind = stele::number(needed) - stele::number(other->position());
   if (!other->caught_up() || behind > promote_lag_max || other->state() == State::paused) {
-    return std::unexpected{error(Errc::invalid,
-                                 "cannot make " + name + " live yet: it is " +
-                                     std::string{to_string(other->state())} + ", " +
-                                     std::to_string(behind) +
-                                     " positions behind. Wait until it has caught up.")};
+    return std::unexpected{error(
+        Errc::invalid, "cannot make " + name + " live yet: it is " +
+                           std::string{to_string(other->state())} + ", " + std::to_string(behind) +
+                           " positions behind. Wait until it has caught up.")};
   }
   return {};
 }
@@ -233,10 +235,10 @@ Result<void> Engine::Runner::wait_for_swap(const Lane& live, const Lane& other) 
                                                     other.last_error())};
   }
   if (there()) return {};
-  return std::unexpected{error(
-      Errc::timed_out, "keeps its live generation: the other one did not reach position " +
-                           std::to_string(stele::number(live.position())) +
-                           " in time. It goes on; try again.")};
+  return std::unexpected{
+      error(Errc::timed_out, "keeps its live generation: the other one did not reach position " +
+                                 std::to_string(stele::number(live.position())) +
+                                 " in time. It goes on; try again.")};
 }
 
 Result<void> Engine::Runner::drop(int generation) {
@@ -253,8 +255,7 @@ Result<void> Engine::Runner::drop(int generation) {
     }
     const Generation* live = catalogue_.find(Role::live);
     if (found->role == Role::building && live != nullptr && live->code != spec().generation) {
-      return std::unexpected{error(Errc::invalid, "needs generation " +
-                                                      std::to_string(generation) +
+      return std::unexpected{error(Errc::invalid, "needs generation " + std::to_string(generation) +
                                                       ": its live one was built by other code.")};
     }
     Catalogue next = catalogue_;
@@ -281,8 +282,8 @@ Result<void> Engine::Runner::drop_lane(int generation) {
     dropped->stop();
     dropped.reset();
   }
-  shared_.logger.info("A generation was dropped.", {{"projection", std::string_view{spec().name}},
-                                                    {"generation", generation}});
+  shared_.logger.info("A generation was dropped.",
+                      {{"projection", std::string_view{spec().name}}, {"generation", generation}});
   return generations_->drop(spec().name, generation);
 }
 
@@ -292,8 +293,8 @@ Result<void> Engine::Runner::retry(std::string_view key) {
   std::shared_ptr<Lane> live;  // Before the lock: it must not end with the mutex held.
   std::unique_lock lock{board_.mutex};
   if (!running_) {
-    return std::unexpected{error(Errc::unavailable,
-                                 "does not run in this process. Ask the one with role projector.")};
+    return std::unexpected{
+        error(Errc::unavailable, "does not run in this process. Ask the one with role projector.")};
   }
   live = lane(Role::live);
   if (!live || !live->parked().contains(key)) {
@@ -301,8 +302,9 @@ Result<void> Engine::Runner::retry(std::string_view key) {
         error(Errc::not_found, "has no parked key \"" + std::string{key} + "\".")};
   }
   if (!live->fed()) {
-    return std::unexpected{error(Errc::invalid, "shows rows of other code, which this program "
-                                                "cannot continue. New ones are being built.")};
+    return std::unexpected{error(Errc::invalid,
+                                 "shows rows of other code, which this program "
+                                 "cannot continue. New ones are being built.")};
   }
   order->part = [told = live.get(), name = std::string{key}] { return told->retry(name); };
   live->take(order);

@@ -44,16 +44,14 @@ std::shared_ptr<const SharedPage> SharedReader::find(Position after) const {
 bool SharedReader::oldest_is_needed(Member but) const {
   const SharedPage& oldest = *convoy_pages_.front();
   return std::ranges::any_of(convoy_, [&](const auto& member) {
-    return member.first != but && oldest.after <= member.second &&
-           member.second < oldest.looked_to;
+    return member.first != but && oldest.after <= member.second && member.second < oldest.looked_to;
   });
 }
 
 void SharedReader::leave_the_slow_behind(Member but) {
   const SharedPage& oldest = *convoy_pages_.front();
   std::erase_if(convoy_, [&](const auto& member) {
-    return member.first != but && oldest.after <= member.second &&
-           member.second < oldest.looked_to;
+    return member.first != but && oldest.after <= member.second && member.second < oldest.looked_to;
   });
 }
 

@@ -26,7 +26,7 @@
 
 namespace stele::projection {
 
-inline constexpr std::size_t parked_keys_max = 10'000;    ///< In one generation.
+inline constexpr std::size_t parked_keys_max = 10'000;       ///< In one generation.
 inline constexpr std::size_t parked_error_size_max = 1'024;  ///< Bytes kept of an error's text.
 
 /// A key whose events are not applied since one of them failed. Its row stays as it was before that
@@ -36,7 +36,7 @@ struct Parked {
   Version from_version{};    ///< The event that failed, in its stream,
   Position from_position{};  ///< and in the log. It and all later ones of the key are missing.
   std::string error;
-  unsigned attempts = 0;     ///< Times that this event failed.
+  unsigned attempts = 0;  ///< Times that this event failed.
   friend bool operator==(const Parked&, const Parked&) = default;
 };
 

@@ -35,9 +35,10 @@ bool ends_a_transaction(std::string_view sql) {
 Result<sqlite::Statement> DatabaseClient::ready(std::string_view sql,
                                                 std::span<const Cell> parameters) {
   if (ends_a_transaction(sql)) {
-    return fail(Errc::invalid, "A custom projection's SQL may not begin or end transactions: its "
-                               "batch is one, and the sink's. Leave \"" +
-                                   std::string{sql.substr(0, 40)} + "\" out.");
+    return fail(Errc::invalid,
+                "A custom projection's SQL may not begin or end transactions: its "
+                "batch is one, and the sink's. Leave \"" +
+                    std::string{sql.substr(0, 40)} + "\" out.");
   }
   auto statement = database_.cached(sql);
   if (!statement) return statement;

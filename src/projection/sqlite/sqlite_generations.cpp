@@ -178,8 +178,7 @@ class SqliteGenerations final : public GenerationStore {
     const fs::path file = catalogue_file(folder_, name);
     const fs::path beside = file.string() + ".new";
     {
-      const Descriptor made{
-          ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+      const Descriptor made{::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
       if (!made.valid()) return failed("Making", beside);
       auto written = write_all(made.get(), text_of(next), beside);
       if (!written) return written;
@@ -219,7 +218,7 @@ fs::path catalogue_file(const fs::path& folder, std::string_view name) {
 }
 
 FileMark mark_of(const fs::path& file) noexcept {
-  struct stat found {};
+  struct stat found{};
   if (::stat(file.c_str(), &found) != 0) return {};
   return {.inode = found.st_ino,
           .changed = static_cast<std::int64_t>(found.st_ctim.tv_sec) * 1'000'000'000 +

@@ -23,7 +23,7 @@ namespace stele::projection {
 
 /// Tells one version of a file from the next without reading it.
 struct FileMark {
-  std::uint64_t inode = 0;  ///< 0: there is no such file.
+  std::uint64_t inode = 0;   ///< 0: there is no such file.
   std::int64_t changed = 0;  ///< Nanoseconds since 1970.
   friend bool operator==(const FileMark&, const FileMark&) = default;
 };

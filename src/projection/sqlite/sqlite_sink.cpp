@@ -133,8 +133,8 @@ class SqliteSink final : public Sink {
 
   [[nodiscard]] Result<void> clear(Position after, Position shown_from) override {
     const auto bound = static_cast<std::int64_t>(number(after));
-    auto done = database_->execute("DELETE FROM stele_parked WHERE from_position>" +
-                                   std::to_string(bound));
+    auto done =
+        database_->execute("DELETE FROM stele_parked WHERE from_position>" + std::to_string(bound));
     if (done && after == Position{}) {
       load_.reset();  // Statements of tables that go.
       put_.reset();

@@ -19,7 +19,7 @@ struct Faults {
   std::atomic<bool> broken{false};        ///< Every call fails.
   std::atomic<std::uint64_t> commits{0};  ///< Calls of commit that were stored.
 
-  std::function<void()> before_commit;    ///< Called first, if it is set; before the engine starts.
+  std::function<void()> before_commit;  ///< Called first, if it is set; before the engine starts.
 
   std::atomic<std::uint64_t> strikes{0};  ///< Calls that failed by `calls_left`.
 

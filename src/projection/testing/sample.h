@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <map>
@@ -116,6 +117,37 @@ struct Superstitious : Sums {
   static void apply(Row& row, const Paid& e, const At& at) {
     if (e.amount == 13) throw std::runtime_error{"thirteen"};
     Sums::apply(row, e, at);
+  }
+};
+
+/// While it is set, the three below throw on a payment of 13: code that is wrong, and mended later.
+inline std::atomic<bool> strict{true};
+inline void refuse_thirteen(const Paid& e) {
+  if (strict && e.amount == 13) throw std::runtime_error{"thirteen"};
+}
+
+struct Picky : Sums {
+  static constexpr auto name = "picky";
+  using Sums::apply;
+  static void apply(Row& row, const Paid& e, const At& at) {
+    refuse_thirteen(e);
+    Sums::apply(row, e, at);
+  }
+};
+
+struct PickyDays : Days {
+  static constexpr auto name = "picky_days";
+  static void apply(Row& row, const Paid& e, const At& at) {
+    refuse_thirteen(e);
+    Days::apply(row, e, at);
+  }
+};
+
+struct PickyPayments : Payments {
+  static constexpr auto name = "picky_payments";
+  static Rows<Row> map(const Paid& e, const At& at) {
+    refuse_thirteen(e);
+    return Payments::map(e, at);
   }
 };
 

@@ -56,6 +56,9 @@ class SinkSuite : public ::testing::TestWithParam<MakePlace> {
   [[nodiscard]] Result<void> write(Sink& sink, std::string_view key, std::string_view text,
                                    std::uint64_t position, bool erase = false);
   [[nodiscard]] static std::optional<TestRow> find(Sink& sink, std::string_view key);
+  [[nodiscard]] static Parked record(std::string_view key, std::uint64_t position);
+  /// One batch that only keeps a record and moves the checkpoint to `position`.
+  [[nodiscard]] Result<void> park(Sink& sink, const Parked& parked, std::uint64_t position) const;
   [[nodiscard]] Checkpoint at(std::uint64_t position) const;
 
   std::unique_ptr<SinkPlace> place_;
