@@ -496,17 +496,9 @@ void Service::add_list(std::string_view route, std::string_view projection, List
   const auto reader = reader_of(projection);
   if (!reader) return;
   const auto& spec = impl_->projections.find(projection)->second.projection->spec();
-  auto filters = service::list_filters(spec, options.filters);
-  if (!filters) return impl_->keep(std::move(filters.error()));
-  const service::RowListRoute list{
-      .reader = reader,
-      .projection = spec.name,
-      .filters = std::move(*filters),
-      .order_by = std::move(options.order_by),
-      .descending = options.descending,
-      .adds_id = std::ranges::find(spec.columns, "id", &Column::name) == spec.columns.end(),
-      .body = body};
-  impl_->router.add(route, serve::blocking([this, list](serve::Request& request) {
+  auto list = service::make_list_route(spec, reader, options, body);
+  if (!list) return impl_->keep(std::move(list.error()));
+  impl_->router.add(route, serve::blocking([this, list = *std::move(list)](serve::Request& request) {
                       return service::answer_list(*this, request, list);
                     }),
                     {.summary = std::move(options.summary), .tag = spec.category});
