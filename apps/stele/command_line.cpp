@@ -334,7 +334,7 @@ class Grammar {
     static_cast<void>(action<ProjectionOptions>(*all, "list", "How every one stands"));
     const auto of_one = [&](const char* name, const char* help) {
       auto [app, options] = action<ProjectionOptions>(*all, name, help);
-      app->add_option("name", options.names, "The projection")->required()->expected(1);
+      app->add_option("name", options.name, "The projection")->required();
       return std::pair<CLI::App*, ProjectionOptions&>{app, options};
     };
     of_one("status", "How one stands, with all its generations");

@@ -95,7 +95,8 @@ struct DoctorOptions {
 struct ProjectionOptions {
   std::string action = {};
   std::string url = {};
-  std::vector<std::string> names = {};  ///< One; of a rebuild several, or none with `all`.
+  std::string name = {};
+  std::vector<std::string> names = {};  ///< Of a rebuild: several, or none with `all`.
   bool all = false;
   bool side_by_side = false;
   std::uint64_t from = 0;

@@ -112,9 +112,10 @@ JsonValue rebuilt_of(const JsonValue& projection, bool side_by_side) {
   return projection;
 }
 
-/// Shows a bar until every projection of `names` is rebuilt.
+/// Shows a bar until every projection of `names` is rebuilt: holds the log up to `target`, where it
+/// ended when the rebuild began.
 int wait_for_rebuild(HttpConnection& connection, const std::vector<std::string>& names,
-                     bool side_by_side, const Output& output) {
+                     std::uint64_t target, bool side_by_side, const Output& output) {
   catch_interrupts();
   Progress progress{"events", 0, {.quiet = output.json()}};
   std::string last;
@@ -137,7 +138,8 @@ int wait_for_rebuild(HttpConnection& connection, const std::vector<std::string>&
             {state == "failed" ? Errc::unavailable : Errc::diverged,
              "The rebuild of \"" + name + "\" stopped: " + member_text(each, "lastError")});
       }
-      all = all && state != "rebuilding";
+      const bool there = state != "rebuilding" && count_of(each, "position") >= target;
+      all = all && (there || state == "paused");  // A paused one waits for `resume`.
       done += count_of(each, "position");
       total += count_of(status->root(), "logEnd");
       last += (last.empty() ? "" : ",") + answer->body;
@@ -202,12 +204,14 @@ int rebuild(HttpConnection& connection, const ProjectionOptions& options, const 
     return service::exit_done;
   }
   std::vector<std::string> names;
+  std::uint64_t target = 0;
   const JsonValue list = told->root().member("items");
   JsonValue each = list.size() > 0 ? list.first() : JsonValue{};
   for (std::size_t i = 0; i < list.size(); ++i, each = each.next()) {
     names.push_back(member_text(each, "name"));
+    target = std::max(target, count_of(each, "logEnd"));
   }
-  return wait_for_rebuild(connection, names, options.side_by_side, output);
+  return wait_for_rebuild(connection, names, target, options.side_by_side, output);
 }
 
 /// A call whose answer is one projection.
@@ -235,7 +239,7 @@ int run_verb(const ProjectionOptions& options, const Output& output) {
     return show_list(connection, base, output, "The server has no projections.", show_projection);
   }
   if (options.action == "rebuild") return rebuild(connection, options, output);
-  const std::string one = base + "/" + percent_encode(options.names.front());
+  const std::string one = base + "/" + percent_encode(options.name);
   if (options.action == "status") return call_one(connection, {.target = one}, output);
   if (options.action == "parked") {
     return show_list(connection, one + "/parked", output, "No key is parked.", show_parked);

@@ -268,7 +268,8 @@ class MillionPassedOver(ConsumersCase):
         for start in range(0, lines, 50):
             body = "\n".join([line] * min(50, lines - start)) + "\n"
             answer = self.client.raw("POST", "/v1/append", body,
-                                     {"Content-Type": "application/x-ndjson"})
+                                     {"Content-Type": "application/x-ndjson",
+                                      "Stele-Timeout": "60"})
             self.assertEqual(answer.status, 200)
         end = self.append("rare-1", ["Rare"])
         self.put("rare", filter={"types": ["Rare"]})
