@@ -76,8 +76,6 @@ Result<std::string> page_of(const RowListRoute& route, const Select& what) {
   return body;
 }
 
-}  // namespace
-
 Result<std::vector<ListFilter>> list_filters(const ProjectionSpec& spec,
                                              const std::vector<std::string>& columns) {
   std::vector<ListFilter> filters;
@@ -94,6 +92,22 @@ Result<std::vector<ListFilter>> list_filters(const ProjectionSpec& spec,
     filters.push_back({.param = to_camel_case(name), .column = name, .type = column->type});
   }
   return filters;
+}
+
+}  // namespace
+
+Result<RowListRoute> make_list_route(const ProjectionSpec& spec, std::shared_ptr<RowReader> reader,
+                                     const ListRoute& options, detail::RowBody body) {
+  auto filters = list_filters(spec, options.filters);
+  if (!filters) return std::unexpected{std::move(filters.error())};
+  return RowListRoute{
+      .reader = std::move(reader),
+      .projection = spec.name,
+      .filters = std::move(*filters),
+      .order_by = options.order_by,
+      .descending = options.descending,
+      .adds_id = std::ranges::find(spec.columns, "id", &Column::name) == spec.columns.end(),
+      .body = body};
 }
 
 Response answer_list(Service& service, serve::Request& request, const RowListRoute& route) {

@@ -29,10 +29,11 @@ struct RowListRoute {
   Result<void> (*body)(JsonWriter&, const StoredRow&) = nullptr;
 };
 
-/// The filters that `columns` name. Errors: `invalid` if there is no such column, or one of a type
-/// that no parameter can be compared with: reals and money.
-[[nodiscard]] Result<std::vector<ListFilter>> list_filters(const ProjectionSpec& spec,
-                                                           const std::vector<std::string>& columns);
+/// Errors: `invalid` if there is no column that `options` names as a filter, or one of a type that
+/// no parameter can be compared with: reals and money.
+[[nodiscard]] Result<RowListRoute> make_list_route(const ProjectionSpec& spec,
+                                                   std::shared_ptr<RowReader> reader,
+                                                   const ListRoute& options, detail::RowBody body);
 
 /// 200 `{items: [{id, ...the row, version, position}], next}`; 400 `malformed`; 503 `not_yet`.
 /// Blocks.

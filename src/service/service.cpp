@@ -498,7 +498,8 @@ void Service::add_list(std::string_view route, std::string_view projection, List
   const auto& spec = impl_->projections.find(projection)->second.projection->spec();
   auto list = service::make_list_route(spec, reader, options, body);
   if (!list) return impl_->keep(std::move(list.error()));
-  impl_->router.add(route, serve::blocking([this, list = *std::move(list)](serve::Request& request) {
+  impl_->router.add(route,
+                    serve::blocking([this, list = *std::move(list)](serve::Request& request) {
                       return service::answer_list(*this, request, list);
                     }),
                     {.summary = std::move(options.summary), .tag = spec.category});
