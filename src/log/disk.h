@@ -9,7 +9,8 @@
 //   write_at, zero_fill,     the cache, at once seen     a `sync` of this file that was called
 //   truncate                 by every `read_at`          afterwards and returned without error
 //   open(create), rename,    the cache, at once seen     a `sync_folder` of the folder, called
-//   remove, make_folder      by `open` and `list`        afterwards and returned without error
+//   remove, link,            by `open` and `list`        afterwards and returned without error
+//   make_folder
 //
 // Before that, after a loss of power, each 512-byte sector of an unsynced write may hold the old or
 // the new bytes, independently of every other; a file's size may be the old or the new; a name may
@@ -93,6 +94,10 @@ class Disk {
   /// Gives the file `from` the name `to`, replacing a file of that name in one step. Both lie in
   /// one folder. Files that are open stay open and keep their bytes. Errors also: `not_found`.
   [[nodiscard]] virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+
+  /// Gives the file `from`, which has no other name, a second one, `to`, which must be free: one
+  /// file under two names. Both lie in one folder. Errors also: `not_found`.
+  [[nodiscard]] virtual Result<void> link(const std::string& from, const std::string& to) = 0;
 
   /// Takes the name away. Those who have the file open read on. Errors also: `not_found`.
   [[nodiscard]] virtual Result<void> remove(const std::string& path) = 0;

@@ -138,6 +138,21 @@ TEST_P(DiskContract, RenameReplacesAndOpenFilesKeepTheirBytes) {
   EXPECT_EQ(disk_->rename(path("no"), path("x")).error().code, Errc::not_found);
 }
 
+TEST_P(DiskContract, ALinkedFileLivesOnUnderItsSecondName) {
+  const auto file = create("first", "hello");
+  create("other", "world");
+  ASSERT_TRUE(disk_->link(path("first"), path("second")));
+  EXPECT_FALSE(disk_->link(path("other"), path("second")));  // The name is taken.
+  EXPECT_EQ(disk_->link(path("no"), path("x")).error().code, Errc::not_found);
+  ASSERT_TRUE(disk_->rename(path("other"), path("first")));
+
+  const auto second = disk_->open(path("second"), OpenMode::write);
+  ASSERT_TRUE(second);
+  ASSERT_TRUE((*second)->write_at(0, std::as_bytes(std::span{"J", 1})));
+  EXPECT_EQ(read(*file, 0, 5), "Jello");
+  EXPECT_EQ(read(**disk_->open(path("first"), OpenMode::read), 0, 5), "world");
+}
+
 TEST_P(DiskContract, ARemovedFileIsReadOnByThoseWhoHaveItOpen) {
   const auto file = create("a", "hello");
   ASSERT_TRUE(disk_->remove(path("a")));

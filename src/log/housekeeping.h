@@ -1,12 +1,13 @@
 // Module: log
-// The work behind the appends: the next segment's file is made ahead, full segments are sealed. One
-// thread of low priority, or `tick` by hand.
+// The work behind the appends: the next segment's file is made ahead, full segments are sealed. A
+// thread of low priority each, or `tick` by hand.
 
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,7 +31,7 @@ class Housekeeping {
 
   [[nodiscard]] bool has_thread() const { return options_.background; }
   void start();
-  /// Ends the thread; what it is at is given up.
+  /// Ends the threads; what they are at is given up.
   void stop();
 
   /// One round: a spare if one is wanted, one segment sealed if one is full. Errors: of the first
@@ -41,9 +42,11 @@ class Housekeeping {
   [[nodiscard]] bool pace_fill() const;
 
  private:
+  [[nodiscard]] Result<void> make_spare() const;
   [[nodiscard]] Result<void> seal_one();
+  [[nodiscard]] Result<void> seal_all();
   [[nodiscard]] bool pace_seal() const;
-  void run();
+  void run(const char* name, const std::function<Result<void>()>& round);
 
   Disk& disk_;
   const std::string folder_;
@@ -51,10 +54,12 @@ class Housekeeping {
   const std::shared_ptr<BlockCache> cache_;
   Tail& tail_;
   SpareSegment& spare_;
+  std::size_t rounds_with_used_ = 0;  // Of the thread that seals.
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   std::condition_variable stop_;
-  std::thread thread_;
+  std::thread filling_;
+  std::thread sealing_;
 };
 
 }  // namespace stele::log

@@ -55,12 +55,16 @@ inline constexpr std::string_view restore_marker = "restore.unfinished";
 
 struct Options {
   bool read_only = false;                              ///< Refuses appends.
-  std::uint64_t segment_size = 64 * 1'024 * 1'024;     ///< Bytes of a segment's file.
+  std::uint64_t segment_size = 32 * 1'024 * 1'024;     ///< Bytes of a segment's file.
   std::uint64_t group_size_max = 8 * 1'024 * 1'024;    ///< Bytes; one larger frame goes alone.
   std::uint64_t staged_size_max = 32 * 1'024 * 1'024;  ///< Bytes that wait for a sync.
-  std::size_t unsealed_segments_max = 3;               ///< One more would make appends wait.
-  std::size_t block_cache_size = 32 * 1'024 * 1'024;   ///< Bytes of sealed blocks in memory.
-  std::chrono::milliseconds idle_mark_after{100};      ///< Without appends.
+  /// Files of segments that are not sealed. With so many the next one is not made before one is
+  /// sealed, and appends wait for it: what is unsealed is read when the log is opened.
+  std::size_t unsealed_segments_max = 6;
+  /// How long they wait; then they are told `overloaded`.
+  std::chrono::milliseconds sealing_wait_max{10'000};
+  std::size_t block_cache_size = 32 * 1'024 * 1'024;  ///< Bytes of sealed blocks in memory.
+  std::chrono::milliseconds idle_mark_after{100};     ///< Without appends.
   /// False: no threads and no timers. Blocking appends work by themselves; asynchronous ones,
   /// idle marks, spare segments and sealing take place in `tick`.
   bool background = true;
@@ -97,7 +101,8 @@ class Log {
   // As in EventStore (stele/event_store.h). Requests are within every limit, with id and digest.
 
   [[nodiscard]] Result<AppendOutcome> append(const AppendRequest& request);
-  /// May wait for reads of sealed segments, not for a sync. Errors also: `overloaded`.
+  /// May wait for reads of sealed segments, not for a sync. Errors also: `overloaded` (more than
+  /// `Options::staged_size_max` bytes wait for the disk).
   [[nodiscard]] Result<void> append_async(const AppendRequest& request, CompletionQueue& queue,
                                           std::uint64_t token);
   [[nodiscard]] Result<StreamPage> read_stream(std::string_view stream, Version after,

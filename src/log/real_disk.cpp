@@ -199,6 +199,16 @@ class RealDisk final : public Disk {
     return {};
   }
 
+  Result<void> link(const std::string& from, const std::string& to) override {
+    struct stat status{};
+    if (::stat(from.c_str(), &status) != 0) return system_error("a look at", from, errno);
+    if (status.st_nlink > 1) {
+      return fail(Errc::unavailable, "\"" + from + "\" has another name already.");
+    }
+    if (::link(from.c_str(), to.c_str()) != 0) return system_error("a second name", from, errno);
+    return {};
+  }
+
   Result<void> remove(const std::string& path) override {
     if (::unlink(path.c_str()) != 0) return system_error("removing", path, errno);
     return {};

@@ -54,6 +54,7 @@ class Sealing {
     out_.reset();
     (void)disk_->remove(temporary_path(path_));
     (void)disk_->remove(temporary_path(index_path_));
+    if (report_.kept) (void)disk_->remove(request_->keep_as);
   }
 
  private:
@@ -70,7 +71,7 @@ class Sealing {
     if (header_.kind == SegmentKind::sealed) return {};
     seed_ = segment_seed(header_.salt, header_.first);
     log_seed_ = log_seed(header_.salt);
-    packer_.emplace(seed_);
+    packer_.emplace(seed_, request_->in_haste);
     next_ = number(header_.first);
     group_ = header_.first_group;
     const auto size = in_->size();
@@ -84,7 +85,7 @@ class Sealing {
     return write(encode(sealed));
   }
 
-  // An earlier run came as far as step 5, and the sync of the folder failed: the sealed segment is
+  // An earlier run came as far as step 6, and the sync of the folder failed: the sealed segment is
   // there. Should its name be lost with the power, the open segment comes back, as whole.
   Result<SealReport> adopt() {
     const auto sealed = SealedSegment::open(*disk_, request_->folder, request_->first,
@@ -237,7 +238,7 @@ class Sealing {
     return static_cast<std::uint32_t>(next_ - number(header_.first));
   }
 
-  // Steps 1 to 6 of seal_segment.h.
+  // Steps 1 to 7 of seal_segment.h.
   Result<void> put_in_place() {
     const std::vector<std::byte> index = builder_->build({.first = header_.first,
                                                           .chain_after = chain_->value(),
@@ -247,6 +248,10 @@ class Sealing {
     report_.size_after = out_size();
     report_.index_size = index.size();
     if (const auto done = out_->sync(); !done) return std::unexpected{done.error()};
+    // Without the name the next spare is a new file: slower, nothing else.
+    if (!request_->keep_as.empty()) {
+      report_.kept = disk_->link(path_, request_->keep_as).has_value();
+    }
     if (const auto done = write_index(*disk_, request_->folder, request_->first, index); !done) {
       return std::unexpected{done.error()};
     }

@@ -5,13 +5,14 @@
 //   step                                     a crash after it leaves
 //   1 write <20>.seg.tmp, sync it              the open segment; leftovers are removed on opening
 //   2 write <20>.idx.tmp, sync it            the same
-//   3 rename .idx.tmp to .idx                the open segment and an index, which is ignored
-//   4 sync the folder                        the same, for sure
-//   5 rename .seg.tmp to .seg                the open or the sealed segment, whole, and its index
-//   6 sync the folder                        the sealed segment
+//   3 link .seg to the name to keep, if any    the same, with one more name, which opening removes
+//   4 rename .idx.tmp to .idx                the open segment and an index, which is ignored
+//   5 sync the folder                        the same, for sure
+//   6 rename .seg.tmp to .seg                the open or the sealed segment, whole, and its index
+//   7 sync the folder                        the sealed segment
 //
 // Readers that hold the open file read on: the name is gone, the bytes are not. The frames are the
-// same in both forms, and so is their chain hash, which is compared before step 3.
+// same in both forms, and so is their chain hash, which is compared before step 2.
 
 #pragma once
 
@@ -37,6 +38,8 @@ struct SealRequest {
   Position last{};             ///< Of the last event in it.
   std::uint64_t next_group{};  ///< Number of the group after the segment's last one.
   ChainHash chain_after{};     ///< After its frames: what the next segment's header repeats.
+  std::string keep_as = {};    ///< A name for the open segment's file to live on; empty = none.
+  bool in_haste = false;       ///< Stores the blocks as they are.
 };
 
 enum class SealOutcome : std::uint8_t { sealed, gave_up };
@@ -46,6 +49,7 @@ struct SealReport {
   std::uint64_t size_before = 0;  ///< Bytes of the frames.
   std::uint64_t size_after = 0;   ///< Bytes of the sealed file.
   std::uint64_t index_size = 0;
+  bool kept = false;  ///< The open segment's file is there as `keep_as`.
 };
 
 /// Seals one segment. Whatever it returns but `sealed`, the open segment is in place and its

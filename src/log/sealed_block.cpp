@@ -46,6 +46,7 @@ std::unexpected<Error> block_corrupt(std::string_view path, const BlockEntry& en
 }  // namespace
 
 bool BlockPacker::worth_a_try() {
+  if (in_haste_) return false;
   if (skip_ == 0) return true;
   --skip_;
   return false;

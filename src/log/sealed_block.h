@@ -29,7 +29,9 @@ inline constexpr std::size_t block_entry_size = 16;  ///< In the table.
 /// it try all again.
 class BlockPacker {
  public:
-  explicit BlockPacker(std::uint32_t segment_seed) : seed_{segment_seed} {}
+  /// With `in_haste` no block is compressed.
+  explicit BlockPacker(std::uint32_t segment_seed, bool in_haste = false)
+      : seed_{segment_seed}, in_haste_{in_haste} {}
 
   /// Appends a block as it lies in the file to `out`: header, then `frames` compressed, or as they
   /// are if zstd saves less than a tenth. Sets `entry.stored` and `entry.raw`.
@@ -40,6 +42,7 @@ class BlockPacker {
   void tried(bool compressed);
 
   std::uint32_t seed_;
+  bool in_haste_;
   std::uint32_t failed_ = 0;  // Tries in a row that saved less than a tenth.
   std::uint32_t skip_ = 0;    // Blocks to store without a try.
 };

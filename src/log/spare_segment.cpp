@@ -47,9 +47,44 @@ Result<void> SpareSegment::make() {
   return done;
 }
 
-Result<void> SpareSegment::fill() {
+void SpareSegment::offer(std::function<bool()> is_free) {
+  const std::lock_guard lock{mutex_};
+  used_is_free_ = std::move(is_free);
+}
+
+bool SpareSegment::has_used() const {
+  const std::lock_guard lock{mutex_};
+  return used_is_free_ != nullptr;
+}
+
+void SpareSegment::drop_used() {
+  const std::lock_guard lock{mutex_};
+  if (!used_is_free_) return;
+  used_is_free_ = nullptr;
+  (void)disk_.remove(used_path());  // At worst the next opening does it.
+}
+
+/// The used file by its new name; none if there is none that fits, and nobody reads it.
+std::unique_ptr<File> SpareSegment::reuse(const std::string& path) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (!used_is_free_ || !used_is_free_()) return nullptr;
+    used_is_free_ = nullptr;
+  }
+  if (!disk_.rename(used_path(), path)) return nullptr;
+  auto file = disk_.open(path, OpenMode::write);
+  if (!file) return nullptr;
+  const auto size = (*file)->size();
+  return size && *size == size_ ? std::move(*file) : nullptr;
+}
+
+Result<std::unique_ptr<File>> SpareSegment::create(const std::string& path) {
   // A quarter more than needed stays free: for indexes, sealed files, and the user's own work.
-  const auto free = disk_.free_bytes(folder_);
+  auto free = disk_.free_bytes(folder_);
+  if (free && *free < size_ + size_ / 4 && has_used()) {
+    drop_used();
+    free = disk_.free_bytes(folder_);
+  }
   if (!free) return std::unexpected{free.error()};
   if (*free < size_ + size_ / 4) {
     return fail(Errc::read_only,
@@ -57,8 +92,13 @@ Result<void> SpareSegment::fill() {
                     " bytes free; the next segment needs " + std::to_string(size_ + size_ / 4) +
                     ". Appends go on by themselves once there is space.");
   }
+  return disk_.open(path, OpenMode::create);
+}
+
+Result<void> SpareSegment::fill() {
   const std::string path = folder_ + "/spare.tmp";
-  auto file = disk_.open(path, OpenMode::create);
+  Result<std::unique_ptr<File>> file = reuse(path);
+  if (!*file) file = create(path);
   if (!file) return std::unexpected{file.error()};
   auto done = fill_file(**file);
   if (done) done = disk_.rename(path, ready_path());

@@ -2,6 +2,7 @@
 // The next segment's file, made ahead: filled with zeros and synced, so that a group's sync never
 // has to extend a file, and a full disk is met here and not in the middle of an append.
 //
+//   "used.tmp"      the file of a segment that was sealed since; removed on opening
 //   "spare.tmp"     being filled; removed on opening
 //   "spare.ready"   whole and synced; taken over on opening
 //   "next.tmp"      taken, getting its header; removed on opening
@@ -35,6 +36,15 @@ class SpareSegment {
   /// Makes one if there is none. Errors: `read_only` (the disk has no room), `unavailable`.
   [[nodiscard]] Result<void> make();
 
+  /// A file of a sealed segment's, by the name `used_path()`, to be filled and used again: that is
+  /// cheaper than a new one, whose space must be found. `is_free` tells whether nobody reads it any
+  /// more; called under a lock, it must call nothing here.
+  void offer(std::function<bool()> is_free);
+  [[nodiscard]] bool has_used() const;
+  /// Removes it, if there is one.
+  void drop_used();
+  [[nodiscard]] std::string used_path() const { return folder_ + "/used.tmp"; }
+
   struct Taken {
     std::unique_ptr<File> file;
     std::uint64_t size = 0;
@@ -48,6 +58,8 @@ class SpareSegment {
  private:
   [[nodiscard]] std::string ready_path() const { return folder_ + "/spare.ready"; }
   [[nodiscard]] Result<void> fill();
+  [[nodiscard]] std::unique_ptr<File> reuse(const std::string& path);
+  [[nodiscard]] Result<std::unique_ptr<File>> create(const std::string& path);
   [[nodiscard]] Result<void> fill_file(File& file);
 
   Disk& disk_;
@@ -57,9 +69,10 @@ class SpareSegment {
   std::atomic<bool> urgent_{false};
   mutable std::mutex mutex_;
   std::condition_variable made_;
-  bool making_ = false;          // Guarded by mutex_.
-  std::unique_ptr<File> file_;   // Guarded by mutex_.
-  std::uint64_t file_size_ = 0;  // Guarded by mutex_.
+  bool making_ = false;                 // Guarded by mutex_.
+  std::function<bool()> used_is_free_;  // Guarded by mutex_. Empty: there is none.
+  std::unique_ptr<File> file_;          // Guarded by mutex_.
+  std::uint64_t file_size_ = 0;         // Guarded by mutex_.
 };
 
 }  // namespace stele::log

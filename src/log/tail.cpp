@@ -61,7 +61,7 @@ Result<AppendOutcome> Tail::append(Submission& submission) {
       role_taken_ = true;
       lead(lock, *end);
     }
-    if (end->error) return std::unexpected{*end->error};
+    if (end->error()) return std::unexpected{*end->error()};
   }
   return told(std::move(judged.error), std::move(judged.outcome));
 }
@@ -118,10 +118,10 @@ Tail::Judgement Tail::submit(Submission& submission, Lock& lock, bool may_wait) 
       if (room == Verdict::no_room) {
         return {
             .verdict = Verdict::refused,
-            .error = Error{Errc::overloaded,
-                           "The log has " + std::to_string(staged_size_) +
-                               " bytes that wait for the disk and " + std::to_string(open_.size()) +
-                               " segments that wait to be sealed; retry a little later."}};
+            .error = Error{Errc::overloaded, "The log has " + std::to_string(staged_size_) +
+                                                 " bytes that wait for the disk, of " +
+                                                 std::to_string(options_.staged_size_max) +
+                                                 " allowed; take answers before you append more."}};
       }
       stage(submission, judged);
     }
@@ -149,10 +149,6 @@ Tail::Verdict Tail::room_for(std::size_t frame_size) const {
   }
   if (!needs_roll(frame_size)) return Verdict::accepted;
   if (disk_full_) return Verdict::refused;
-  // Without a background nobody would seal while we wait.
-  if (options_.background && open_.size() >= options_.unsealed_segments_max) {
-    return Verdict::no_room;
-  }
   return Verdict::accepted;
 }
 
@@ -299,20 +295,26 @@ std::optional<SealRequest> Tail::next_to_seal() const {
                      .chain_after = full.chain_after};
 }
 
-void Tail::replace(std::shared_ptr<const SealedSegment> sealed) {
+std::weak_ptr<const OpenSegment> Tail::replace(std::shared_ptr<const SealedSegment> sealed) {
   const Lock lock{mutex_};
   auto layout = std::make_shared<Layout>(*layout_);
   layout->open.erase(layout->open.begin());
   layout->sealed.push_back(std::move(sealed));
   layout_ = std::move(layout);
+  std::weak_ptr<const OpenSegment> replaced = open_.front();
   open_.erase(open_.begin());
   full_.pop_front();
   room_.notify_all();
+  return replaced;
 }
 
-bool Tail::wants_spare() const {
+Tail::SpareNeed Tail::spare_need() const {
   const Lock lock{mutex_};
-  return disk_full_ || (open_.back()->has_file() && next_offset_ > open_.back()->capacity() / 4);
+  if (disk_full_) return SpareNeed::soon;
+  if (!open_.back()->has_file()) return SpareNeed::none;
+  const std::uint64_t capacity = open_.back()->capacity();
+  if (next_offset_ > capacity / 2) return SpareNeed::at_once;
+  return next_offset_ > capacity / 4 || !full_.empty() ? SpareNeed::soon : SpareNeed::none;
 }
 
 void Tail::set_disk_full(std::optional<Error> error) {

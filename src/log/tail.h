@@ -93,9 +93,12 @@ class Tail {
   /// The oldest full segment that is durable and unsealed, if any.
   [[nodiscard]] std::optional<SealRequest> next_to_seal() const;
   /// Puts a sealed segment in the place of the open one with the same first position.
-  void replace(std::shared_ptr<const SealedSegment> sealed);
-  /// True once a quarter of the last segment is used: the next one should be made.
-  [[nodiscard]] bool wants_spare() const;
+  /// The open one is gone once no reader holds it.
+  std::weak_ptr<const OpenSegment> replace(std::shared_ptr<const SealedSegment> sealed);
+  /// How soon the next segment's file will be needed: `soon` once a quarter of the last segment is
+  /// used or another one waits to be sealed, `at_once` once half of it is used.
+  enum class SpareNeed : std::uint8_t { none, soon, at_once };
+  [[nodiscard]] SpareNeed spare_need() const;
   /// Tells whether the disk had room for what was tried last. Appends that need a new segment are
   /// refused while it has not.
   void set_disk_full(std::optional<Error> error);
@@ -168,6 +171,7 @@ class Tail {
   // Without the lock; the caller has the role.
   [[nodiscard]] Result<void> write(Group& group);
   [[nodiscard]] Result<void> make_file(Group& group);
+  [[nodiscard]] Result<void> wait_for_sealing();
   [[nodiscard]] Result<void> take_name_back(const OpenSegment& segment, const Error& error);
   [[nodiscard]] SegmentHeader header_for(const Group& group) const;
 
@@ -194,7 +198,7 @@ class Tail {
   mutable std::mutex mutex_;
   // Guarded by mutex_:
   mutable std::condition_variable work_;   // For the sync thread.
-  mutable std::condition_variable room_;   // For appenders that wait until less is staged.
+  mutable std::condition_variable room_;   // For those who wait until less is staged or unsealed.
   mutable std::condition_variable ended_;  // For `wait`: the log's end moved.
   LayoutPtr layout_;
   std::vector<std::shared_ptr<OpenSegment>> open_;  // The layout's, and those without a file.

@@ -1,5 +1,7 @@
 // The sync role: writing groups, publishing them, answering; and what happens when that fails.
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -9,6 +11,11 @@ namespace stele::log {
 namespace {
 
 constexpr std::size_t kept_buffer_size_max = 4 * 1'024 * 1'024;  // Bytes; larger ones are freed.
+
+// No file was made: nothing of what is staged has reached the disk, and the disk is as it was.
+bool may_be_dropped(const Error& error) {
+  return error.code == Errc::read_only || error.code == Errc::overloaded;
+}
 
 Error outcome_unknown(const Error& why) {
   return {Errc::outcome_unknown,
@@ -20,6 +27,7 @@ Error outcome_unknown(const Error& why) {
 }  // namespace
 
 void Tail::run_sync_thread() {
+  (void)::pthread_setname_np(::pthread_self(), "stele-sync");
   Lock lock{mutex_};
   for (;;) {
     wait_for_work(lock);
@@ -65,7 +73,7 @@ Result<void> Tail::mark() {
   add_mark();
   const std::shared_ptr<GroupEnd> end = groups_.back()->end;
   lead(lock, *end);
-  if (end->error) return std::unexpected{*end->error};
+  if (end->error()) return std::unexpected{*end->error()};
   return {};
 }
 
@@ -79,7 +87,7 @@ bool Tail::flush() {
 }
 
 void Tail::lead(Lock& lock, const GroupEnd& until) {
-  while (until.done.load() == 0) commit_front(lock);
+  while (!until.done()) commit_front(lock);
   release_role(lock);
   lock.unlock();
 }
@@ -114,7 +122,7 @@ void Tail::commit_front(Lock& lock) {
   lock.lock();
   if (done) {
     finish(lock, took);
-  } else if (!group.segment->has_file() && done.error().code == Errc::read_only) {
+  } else if (!group.segment->has_file() && may_be_dropped(done.error())) {
     drop_staged(lock, done.error());
   } else {
     fail_all(lock, done.error());
@@ -194,10 +202,13 @@ void Tail::drop_staged(Lock& lock, const Error& error) {
                                               std::make_move_iterator(groups_.end())};
   groups_.clear();
   staged_size_ = 0;
-  disk_full_ = error;
-  disk_full_->code = Errc::log_full;  // What an appender is told.
+  Error told = error;
+  if (error.code == Errc::read_only) {
+    told.code = Errc::log_full;  // What an appender is told.
+    disk_full_ = told;
+  }
   room_.notify_all();
-  answer(lock, std::move(dropped), disk_full_);
+  answer(lock, std::move(dropped), told);
 }
 
 Result<void> Tail::write(Group& group) {
@@ -243,7 +254,24 @@ Result<void> Tail::take_name_back(const OpenSegment& segment, const Error& error
   return fail(Errc::unavailable, error.message);
 }
 
+Result<void> Tail::wait_for_sealing() {
+  // Without a background nobody would seal while we wait.
+  if (!options_.background) return {};
+  Lock lock{mutex_};
+  const bool room = room_.wait_for(lock, options_.sealing_wait_max, [&] {
+    return stopping_ || layout_->open.size() < options_.unsealed_segments_max;
+  });
+  if (room) return {};
+  return fail(Errc::overloaded,
+              std::to_string(layout_->open.size()) +
+                  " segments wait to be sealed, and none was for " +
+                  std::to_string(options_.sealing_wait_max.count()) +
+                  " ms: is there space on the disk? Nothing of this append is stored; retry "
+                  "it later.");
+}
+
 Result<void> Tail::make_file(Group& group) {
+  if (auto room = wait_for_sealing(); !room) return room;
   const SegmentHeader header = header_for(group);
   auto taken = spare_.take(group.segment->capacity());
   if (!taken) return std::unexpected{taken.error()};

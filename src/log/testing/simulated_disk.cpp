@@ -30,8 +30,9 @@ Error disk_full(const std::string& path) {
 
 std::string_view to_string(Call call) noexcept {
   constexpr std::array<std::string_view, call_kinds> names{
-      "open",       "list",    "make_folder", "rename", "remove",    "sync_folder", "lock",
-      "free_bytes", "read_at", "write_at",    "sync",   "zero_fill", "truncate",    "size"};
+      "open",     "list",        "make_folder", "rename",     "link",
+      "remove",   "sync_folder", "lock",        "free_bytes", "read_at",
+      "write_at", "sync",        "zero_fill",   "truncate",   "size"};
   return names[static_cast<std::size_t>(call)];
 }
 
@@ -371,28 +372,39 @@ Result<void> SimulatedDisk::make_folder(const std::string& folder) {
 }
 
 Result<void> SimulatedDisk::rename(const std::string& from, const std::string& to) {
+  return name_again(Call::rename, from, to);
+}
+
+Result<void> SimulatedDisk::link(const std::string& from, const std::string& to) {
+  return name_again(Call::link, from, to);
+}
+
+Result<void> SimulatedDisk::name_again(Call call, const std::string& from, const std::string& to) {
   const std::string source = normal(from);
   const std::string target = normal(to);
   Result<void> result;
   Verdict verdict;
   {
     const std::lock_guard lock{mutex_};
-    verdict = begin_unlocked(Call::rename, source);
+    verdict = begin_unlocked(call, source);
     const std::shared_ptr<Inode> inode = find_unlocked(source);
     if (verdict.error && !verdict.partly) {
       result = std::unexpected{*verdict.error};
     } else if (!inode) {
       result = std::unexpected{not_found(source)};
     } else if (split(source).first != split(target).first) {
-      result = stele::fail(Errc::internal, "A rename crosses folders: \"" + source + "\".");
+      result = stele::fail(Errc::internal, "A name crosses folders: \"" + source + "\".");
+    } else if (call == Call::link && find_unlocked(target)) {
+      result = stele::fail(Errc::unavailable, "The name \"" + target + "\" is taken.");
     } else {
-      folder_of_unlocked(source)->change({.removed = split(source).second,
-                                          .added = split(target).second,
-                                          .entry = {.file = inode, .folder = nullptr}});
+      folder_of_unlocked(source)->change(
+          {.removed = call == Call::rename ? split(source).second : std::string{},
+           .added = split(target).second,
+           .entry = {.file = inode, .folder = nullptr}});
       if (verdict.error) result = std::unexpected{*verdict.error};
     }
   }
-  end(Call::rename, verdict, source, !result);
+  end(call, verdict, source, !result);
   return result;
 }
 

@@ -39,6 +39,7 @@ enum class Call : std::uint8_t {
   list,
   make_folder,
   rename,
+  link,
   remove,
   sync_folder,
   lock,
@@ -50,7 +51,7 @@ enum class Call : std::uint8_t {
   truncate,
   size,
 };
-inline constexpr std::size_t call_kinds = 14;
+inline constexpr std::size_t call_kinds = 15;
 [[nodiscard]] std::string_view to_string(Call call) noexcept;
 
 /// One call that the disk took, as hooks see it.
@@ -85,6 +86,7 @@ class SimulatedDisk final : public Disk {
   [[nodiscard]] Result<std::vector<std::string>> list(const std::string& folder) const override;
   [[nodiscard]] Result<void> make_folder(const std::string& folder) override;
   [[nodiscard]] Result<void> rename(const std::string& from, const std::string& to) override;
+  [[nodiscard]] Result<void> link(const std::string& from, const std::string& to) override;
   [[nodiscard]] Result<void> remove(const std::string& path) override;
   [[nodiscard]] Result<void> sync_folder(const std::string& folder) override;
   [[nodiscard]] Result<std::unique_ptr<DiskLock>> lock(const std::string& path) override;
@@ -143,6 +145,7 @@ class SimulatedDisk final : public Disk {
   void call_before_sync() const;
   void end(Call call, const Verdict& verdict, const std::string& path, bool failed) const;
   std::uint64_t random_unlocked() const;
+  Result<void> name_again(Call call, const std::string& from, const std::string& to);
   std::shared_ptr<Inode> find_unlocked(const std::string& path) const;
   Folder* folder_of_unlocked(const std::string& path) const;
   std::uint64_t used_unlocked() const;
