@@ -87,8 +87,8 @@ int run_verb(const DoctorOptions& options, const Output& output) {
     checks.push_back(doctor::failed("settings", config.error().message,
                                     "Until then nothing starts. The checks below go by the flags "
                                     "and the defaults."));
-    config = service::Config::load({.flags = options.settings.flags, .file = "/dev/null"});
-    if (!config) config = service::Config::load({.file = "/dev/null"});
+    config = service::Config::load({.flags = options.settings.flags, .use_file = false});
+    if (!config) config = service::Config::load({.use_file = false});
   }
   if (!config) return output.failure(config.error());
   const std::string& data = config->get("serve.data");

@@ -272,6 +272,7 @@ std::optional<std::string> value_of(const ConfigSources& sources, std::string_vi
 }
 
 Result<std::vector<Setting>> from_file(const ConfigSources& sources) {
+  if (!sources.use_file) return std::vector<Setting>{};
   std::optional<std::string> path = sources.file;
   if (!path) path = value_of(sources, "STELE_CONFIG");
   if (!path) {

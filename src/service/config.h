@@ -31,7 +31,8 @@ struct ConfigSources {
   std::vector<std::pair<std::string, std::string>> flags = {};
   std::vector<std::pair<std::string, std::string>> variables = {};
   std::optional<std::string> file =
-      std::nullopt;  ///< `--config`; else `STELE_CONFIG`, `./stele.toml`.
+      std::nullopt;      ///< `--config`; else `STELE_CONFIG`, `./stele.toml`.
+  bool use_file = true;  ///< False: no file at all.
 };
 
 /// The settings of one process.

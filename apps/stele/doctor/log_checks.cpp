@@ -36,6 +36,9 @@ class LookingDisk final : public log::Disk {
   Result<void> rename(const std::string& from, const std::string& /*to*/) override {
     return refused<void>(from);
   }
+  Result<void> link(const std::string& from, const std::string& /*to*/) {
+    return refused<void>(from);
+  }
   Result<void> remove(const std::string& path) override { return refused<void>(path); }
   Result<void> sync_folder(const std::string& /*folder*/) override { return {}; }
   Result<std::unique_ptr<log::DiskLock>> lock(const std::string& /*path*/) override {
@@ -185,7 +188,8 @@ void check_segments(const std::string& data, Checks& out) {
   }
   if (segments->empty()) return out.push_back(foreign_or_new(folder, *names));
   if (const auto found = gap(*segments)) return out.push_back(*found);
-  out.push_back(well("segments", "There are " + with_commas(segments->size()) +
+  out.push_back(well("segments", with_commas(segments->size()) +
+                                     (segments->size() == 1 ? " segment" : " segments") +
                                      ", one behind the other, of log " +
                                      segments->back().header.log_id.text() + ", epoch " +
                                      std::to_string(number(segments->back().header.epoch)) + "."));

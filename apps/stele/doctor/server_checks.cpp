@@ -62,7 +62,8 @@ int try_to_bind(const ::addrinfo& address) {
 }
 
 /// The version that a server says it is, or nothing if it is none of ours.
-std::optional<std::string> version_of(HttpConnection& connection) {
+std::optional<std::string> version_of(const Url& url) {
+  HttpConnection connection{url};
   const auto metrics = connection.call({.target = "/metrics"}, server_timeout);
   if (!metrics || metrics->status != 200) return std::nullopt;
   constexpr std::string_view front = "stele_build_info{version=\"";
@@ -81,8 +82,7 @@ bool ours_listens(const Address& address) {
   const bool v6 = host.find(':') != std::string::npos;
   const auto url = Url::parse("http://" + (v6 ? "[" + host + "]" : host) + ":" + address.port);
   if (!url) return false;
-  HttpConnection connection{*url};
-  return version_of(connection).has_value();
+  return version_of(*url).has_value();
 }
 
 Check listen_address(const std::string& listen) {
@@ -193,7 +193,7 @@ void check_server(const std::string& url_text, Checks& out) {
                                 "Its checks, and its log on standard error, say why."));
   }
   out.push_back(well(name, url->text() + " is ready."));
-  const auto version = version_of(connection);
+  const auto version = version_of(*url);
   if (version == STELE_VERSION) {
     return out.push_back(
         well("version", "The server is of version " STELE_VERSION ", as this is."));
