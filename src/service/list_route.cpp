@@ -55,8 +55,9 @@ void write_item(std::string& body, std::string_view key, const StoredRow& stored
   writer.end_object();
 }
 
-Result<std::string> page_of(const RowListRoute& route, const Select& what) {
-  auto snapshot = route.reader->snapshot(token_wait_max);
+Result<std::string> page_of(const RowListRoute& route, const Select& what,
+                            const serve::Request& request) {
+  auto snapshot = route.reader->snapshot(time_left(request, token_wait_max));
   if (!snapshot) return std::unexpected{std::move(snapshot.error())};
   std::string body = R"({"items":[)";
   bool first = true;
@@ -126,7 +127,7 @@ Response answer_list(Service& service, serve::Request& request, const RowListRou
   if (*token) {
     if (auto late = wait_for(service, route.projection, *token, request)) return *late;
   }
-  auto page = page_of(route, what);
+  auto page = page_of(route, what, request);
   if (page) return Response::json(200, std::move(*page));
   if (page.error().code == Errc::invalid) return serve::malformed(page.error().message);
   return problem_of_wait(route.projection, page.error());
