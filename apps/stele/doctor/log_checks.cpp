@@ -36,7 +36,7 @@ class LookingDisk final : public log::Disk {
   Result<void> rename(const std::string& from, const std::string& /*to*/) override {
     return refused<void>(from);
   }
-  Result<void> link(const std::string& from, const std::string& /*to*/) {
+  Result<void> link(const std::string& from, const std::string& /*to*/) override {
     return refused<void>(from);
   }
   Result<void> remove(const std::string& path) override { return refused<void>(path); }
