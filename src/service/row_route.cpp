@@ -17,8 +17,9 @@ struct RowAnswer {
   Version version{};
 };
 
-Result<std::optional<RowAnswer>> read_answer(const RowRoute& route, std::string_view id) {
-  auto snapshot = route.reader->snapshot(token_wait_max);
+Result<std::optional<RowAnswer>> read_answer(const RowRoute& route, std::string_view id,
+                                             const serve::Request& request) {
+  auto snapshot = route.reader->snapshot(time_left(request, token_wait_max));
   if (!snapshot) return std::unexpected{std::move(snapshot.error())};
   const auto parked = (*snapshot)->parked(id);
   if (!parked) return std::unexpected{parked.error()};
@@ -51,15 +52,15 @@ Response answer_row(Service& service, serve::Request& request, const RowRoute& r
 
   const std::string_view id = request.param("id");
   const std::string stream = route.category + "-" + std::string{id};
-  auto answer = read_answer(route, id);
+  auto answer = read_answer(route, id, request);
   if (answer && *token && !(*answer && query::row_shows(**token, stream, (*answer)->version))) {
     if (auto late = wait_for(service, route.projection, *token, request)) return *late;
-    answer = read_answer(route, id);
+    answer = read_answer(route, id, request);
   }
   if (answer && !*answer) {
     const auto came = wait_for_newcomer(service, route.projection, stream, request);
     if (!came) return came.error();
-    if (*came) answer = read_answer(route, id);
+    if (*came) answer = read_answer(route, id, request);
   }
   if (!answer) return problem_of_wait(route.projection, answer.error());
   if (!*answer) {
