@@ -88,7 +88,8 @@ Result<OpenLog> open_log(const std::string& folder) {
   if (!store) return std::unexpected{store.error()};
   const store::EmbeddedStore& embedded = **store;
   return OpenLog{.store = std::move(*store),
-                 .syncs = [&embedded] { return embedded.stats().syncs; }};
+                 .syncs = [&embedded] { return embedded.stats().syncs; },
+                 .unsealed = [&embedded] { return embedded.stats().unsealed_segments; }};
 }
 
 double seconds_since(Steady::time_point start) {

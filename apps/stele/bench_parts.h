@@ -51,10 +51,12 @@ class Histogram {
 /// Payload bytes that look like a JSON object and compress about as one does. `size` bytes.
 [[nodiscard]] std::string payload(std::size_t size, std::uint64_t seed);
 
-/// The embedded log, and how often it has called fdatasync since it was opened.
+/// The embedded log, how often it has called fdatasync since it was opened, and how many of its
+/// segments are not sealed.
 struct OpenLog {
   std::unique_ptr<EventStore> store;
   std::function<std::uint64_t()> syncs;
+  std::function<std::size_t()> unsealed;
 };
 /// Errors: those of `open_embedded_store`.
 [[nodiscard]] Result<OpenLog> open_log(const std::string& folder);

@@ -41,6 +41,8 @@ int run_verb(const bench::BenchAppendOptions& options, const Output& output) {
   figures.add("fdatasyncPerSecond", report->fdatasync_per_second);
   figures.add("cpuUsPerAppend", report->cpu_us_per_append);
   figures.add("syncs", static_cast<double>(report->syncs));
+  figures.add("peakResidentMib", report->peak_resident_mib);
+  figures.add("settleSeconds", report->settle_seconds);
   figures.show(output);
   return service::exit_done;
 }
