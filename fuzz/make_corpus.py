@@ -95,7 +95,8 @@ def request_seeds():
         "options": f"OPTIONS * HTTP/1.1\r\n{host}\r\n",
         "large": f"POST / HTTP/1.1\r\n{host}Content-Length: 4097\r\n\r\n" + "x" * 50,
         "long-head": f"GET /{'a' * 2100} HTTP/1.1\r\n{host}\r\n",
-        "headers": f"GET /accounts/1?type=a&type=b HTTP/1.1\r\n{host}Accept: text/csv;q=0.5, */*\r\n"
+        "headers": f"GET /accounts/1?type=a&type=b HTTP/1.1\r\n{host}"
+                   "Accept: text/csv;q=0.5, */*\r\n"
                    "Idempotency-Key: k\r\nContent-Type: application/json; charset=utf-8\r\n"
                    "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n",
         "upgrade": f"GET / HTTP/1.1\r\n{host}Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
@@ -105,7 +106,8 @@ def request_seeds():
         put("request", name + "-bytewise", b"\x04" + text.encode())
 
 
-EVERYTHING = ('{"truth": true, "count": 3, "signed_count": -4, "real": 1.5e3, "text": "a\\u00e9\\n",'
+EVERYTHING = ('{"truth": true, "count": 3, "signed_count": -4, "real": 1.5e3,'
+              '"text": "a\\u00e9\\n",'
               '"amount": "12.30", "fee": null, "currency": "USD", "at": "2024-02-29T01:02:03Z",'
               '"id": "0190c6a1-3f2e-7abc-8def-0123456789ab", "version": 7, "colour": "green",'
               '"inner_part": {"small": -1, "names": ["x", ""]}, "more": []}')

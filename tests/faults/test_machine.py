@@ -248,8 +248,8 @@ class Mounted(MachineCase):
         self.assertEqual(ready.status, 503)
         self.assertIn(b"full", ready.body)
         ballast.unlink()
-        remount = subprocess.run(["nsenter", "-t", str(self.server.process.pid), "-m", "mount", "-o",
-                                  "remount,size=64m", str(self.server.data)], check=False,
+        remount = subprocess.run(["nsenter", "-t", str(self.server.process.pid), "-m", "mount",
+                                  "-o", "remount,size=64m", str(self.server.data)], check=False,
                                  capture_output=True, text=True)
         self.assertEqual(remount.returncode, 0, remount.stderr)
         self.assertTrue(eventually(lambda: append(client, 1000).status == 200, 20),
@@ -415,7 +415,7 @@ class Disks(MachineCase):
 
 class Memory(MachineCase):
     def test_too_little_memory_is_an_answer_or_an_end_and_never_damage(self):
-        self.serve(prefix=["prlimit", f"--as={700 << 20}"], variables=SMALL)
+        self.serve(prefix=["prlimit", f"--as={1400 << 20}"], variables=SMALL)
         accounts = self.some_accounts()
         body = json.dumps({"streams": [{"stream": "big-1", "events": [
             {"type": "B", "data": "x" * 800_000}] * 9}]}).encode()
@@ -441,7 +441,7 @@ class Memory(MachineCase):
         stop.set()
         for thread in threads:
             thread.join()
-        print(f"with 700 MiB of address space: {codes}, "
+        print(f"with 1400 MiB of address space: {codes}, "
               f"{'alive' if self.server.process.poll() is None else 'ended'}")
         self.assertLessEqual({key for key in codes if isinstance(key, tuple)},
                              {(200, None), (503, "overloaded"), (500, "internal"),
