@@ -44,7 +44,8 @@ constexpr const char* events_schema =
     R"({"type":"object","required":["events","cursor","position"],"additionalProperties":false,)"
     R"("properties":{"events":{"type":"array","items":{"$ref":"#/components/schemas/Event"}},)"
     R"("cursor":{"type":"string","maxLength":64,"description":"Acknowledges these events and all )"
-    R"(before them."},"position":{"type":"integer","minimum":0,"description":"How far it looked."}}})";
+    R"(before them."},"position":{"type":"integer","minimum":0,"description":"How far it )"
+    R"(looked."}}})";
 
 constexpr const char* position_schema =
     R"({"type":"object","required":["position"],"additionalProperties":false,)"

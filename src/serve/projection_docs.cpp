@@ -23,8 +23,8 @@ constexpr const char* parked_schema =
 
 constexpr const char* mode_schema = R"({"enum":["in_place","side_by_side"],"default":"in_place"})";
 constexpr const char* from_schema =
-    R"({"type":"integer","minimum":0,"default":0,"description":"In place and not of a fold: events )"
-    R"(from this position on are applied again, the rows of those before stay."})";
+    R"({"type":"integer","minimum":0,"default":0,"description":"In place and not of a fold: )"
+    R"(events from this position on are applied again, the rows of those before stay."})";
 
 std::string list_of(std::string_view item) {
   return R"({"type":"object","required":["items","next"],"additionalProperties":false,)"
