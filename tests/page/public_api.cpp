@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "stele/custom_projection.h"
 #include "stele/event_store.h"
 #include "stele/route.h"
 #include "stele/service.h"
@@ -121,6 +122,7 @@ struct Boxes {
   using Events = stele::Events<ItemAdded, ItemMoved>;
   using Row = BoxRow;
   static constexpr stele::Index indexes[] = {{{"items"}}, {{"is_full", "last_item"}}};
+  static constexpr stele::FullText full_text = {{"last_item"}};
   static void apply(Row& row, const ItemAdded& e, const stele::At& at) {
     row.last_item = e.name;
     row.is_full = ++row.items == 3;
@@ -153,6 +155,24 @@ struct History {
     stele::Rows<Row> rows{Row{.last_item = e.name, .worth = e.price}};
     rows.add(std::string{at.stream} + "/first", Row{.last_item = "first"});
     return rows;
+  }
+};
+
+// In SQL of its own.
+struct Log {
+  static constexpr auto name = "log";
+  static constexpr int generation = 1;
+  using Events = stele::Events<ItemAdded>;
+  static constexpr auto tables = "CREATE TABLE log(stream TEXT)";
+  static std::vector<stele::Result<void>> apply(std::span<const stele::EventView> events,
+                                                stele::SqlClient& sql) {
+    std::vector<stele::Result<void>> results;
+    for (const stele::EventView& event : events) {
+      const stele::Cell cells[] = {stele::Cell{event.stream}};
+      const auto done = sql.execute("INSERT INTO log VALUES(?1)", cells);
+      results.emplace_back(done ? stele::Result<void>{} : std::unexpected{done.error()});
+    }
+    return results;
   }
 };
 
@@ -210,7 +230,7 @@ void test_service() {
                                                             {"serve.listen", "127.0.0.1:0"},
                                                             {"telemetry.log_level", "error"}},
                                                .use_variables = false}};
-  service.decider<Box>().fold<Boxes>().fold<CountsByName>().map<History>();
+  service.decider<Box>().fold<Boxes>().fold<CountsByName>().map<History>().custom<Log>();
   service.upcast(+[](const ItemAddedV1& old) { return ItemAdded{.name = old.what}; });
   service.command<Add>("POST /boxes/{id}/add",
                        {.status = 201,
@@ -249,6 +269,11 @@ void test_service() {
   const auto page = boxes.select(
       {.where = {{"is_full", stele::Compare::equal, true}}, .order_by = {"items"}, .limit = 10});
   check(page && page->rows.empty() && page->next.empty(), "rows are selected");
+  const auto found = boxes.select({.search = "ax*"});
+  check(found && found->rows.empty(), "also by their words");
+  const auto one_of = boxes.select(
+      {.where = {{.column = "items", .compare = stele::Compare::one_of, .values = {1, 2}}}});
+  check(one_of && one_of->rows.empty(), "and by one of several values");
   const auto totals = boxes.total({.sums = {"items"}});
   check(totals && totals->front().count == 0, "and added up");
   service.stop();
