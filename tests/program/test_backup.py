@@ -20,7 +20,8 @@ def random_event(dice):
     event = {"type": dice.choice(["Opened", "Paid", "Grüße", "x" * 128])}
     form = dice.randrange(6)
     if form == 0:
-        event["dataBase64"] = base64.b64encode(dice.randbytes(dice.choice([0, 1, 50, 3000]))).decode()
+        data = dice.randbytes(dice.choice([0, 1, 50, 3000]))
+        event["dataBase64"] = base64.b64encode(data).decode()
         event["contentType"] = "application/octet-stream"
     elif form == 1:
         event["data"] = {"n": 12345678901234567890123, "t": "\u0000é\U0001F600", "deep": [[[{}]]]}

@@ -71,7 +71,8 @@ Result<std::vector<Segment>> read_headers(log::Disk& disk, const std::string& fo
   for (const std::string& name : *names) {
     const Position first = log::position_in_name(name, ".seg");
     if (number(first) == 0) continue;
-    Segment segment{.path = folder + "/" + name, .named = first};
+    Segment segment{.path = folder, .named = first};
+    segment.path.append("/").append(name);
     const auto file = disk.open(segment.path, log::OpenMode::read);
     if (!file) return std::unexpected{file.error()};
     const auto size = (*file)->size();
@@ -111,9 +112,9 @@ std::optional<Check> gap(const std::vector<Segment>& segments) {
 Check foreign_or_new(const std::string& folder, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (name.ends_with(".tmp") || name.ends_with(".cut") || name == "spare.ready") continue;
-    return failed("segments",
-                  "\"" + folder + "\" is not a log's folder: it holds \"" + name + "\".",
-                  "Name another folder with --data.");
+    std::string detail = "\"";
+    detail.append(folder).append("\" is not a log's folder: it holds \"").append(name);
+    return failed("segments", detail.append("\"."), "Name another folder with --data.");
   }
   return well("segments", "There is no log yet; `stele serve` makes one.");
 }

@@ -70,7 +70,7 @@ std::uint64_t memory_limit() {
 Check memory(const service::Config& config) {
   const std::uint64_t wanted = memory_base + config.number("log.cache_mib") * mebibyte;
   const std::uint64_t limit = memory_limit();
-  if (limit == no_limit || limit > no_limit / 4) {
+  if (limit > no_limit / 4) {  // Old kernels have a number for "none".
     return well("memory", "There is no limit; a server takes about " + mebibytes(wanted) + ".");
   }
   const std::string detail = "At most " + mebibytes(limit) + " are allowed; a server takes about " +
