@@ -204,6 +204,22 @@ Result<void> Engine::Lane::open_sink() {
   return {};
 }
 
+// The sink was opened for this order if it was not open.
+Result<bool> Engine::Lane::locate() {
+  bool ours = true;
+  if (held_) {
+    const auto checked = shared_.store.check(*held_);
+    ours = checked || checked.error().code != Errc::diverged;
+  }
+  const std::lock_guard lock{board_.mutex};
+  if (ours) {
+    position_ = at_;
+    shown_from_ = sink_->shown_from();
+  }
+  board_.changed.notify_all();
+  return true;
+}
+
 Result<void> Engine::Lane::open() {
   if (!sink_open_) {
     auto opened = open_sink();

@@ -92,6 +92,8 @@ class Engine::Lane {
   [[nodiscard]] GenerationStatus status(Position log_end, Timestamp now) const;  ///< (held)
 
   // Parts of orders: for the lane's thread.
+  /// Learns from the sink where it is, if that is not known for certain.
+  [[nodiscard]] Result<bool> locate();
   /// Removes the rows of events after `after`, to apply those events again.
   [[nodiscard]] Result<bool> clear(Position after);
   /// Applies more of what a parked key misses.

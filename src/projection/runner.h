@@ -69,6 +69,7 @@ class Engine::Runner {
   Result<void> tell_lane(Lane& lane, std::function<Result<bool>()> part);
   Result<void> swap_live_with(Role role);
   [[nodiscard]] Result<void> may_swap(const Lane* live, const Lane* other, Role role) const;
+  Result<void> locate(Lane& live, const Lane& other);
   Result<void> wait_for_swap(const Lane& live, const Lane& other);
   Result<void> store_swap(int live, int other);
   Result<void> clear_live(Position after, bool on_hold);

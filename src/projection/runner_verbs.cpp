@@ -211,12 +211,25 @@ Result<void> Engine::Runner::swap_live_with(Role role) {
     if (!may) return may;
     live->hold();
   }
-  shared_.store.wake();
-  auto done = wait_for_swap(*live, *other);
+  auto done = locate(*live, *other);
+  if (done) done = wait_for_swap(*live, *other);
   if (done) done = store_swap(live->number(), other->number());
   const std::lock_guard lock{board_.mutex};
   live->let_go();
   return done;
+}
+
+// A commit whose answer was lost may have moved the live generation further than anybody knows, and
+// readers saw that: the sink is asked again.
+Result<void> Engine::Runner::locate(Lane& live, const Lane& other) {
+  if (!live.fed()) return {};  // It was looked at, and nothing moves it.
+  Lane* told = &live;
+  auto located = tell_lane(live, [told] { return told->locate(); });
+  if (located || located.error().code == Errc::unavailable) return located;
+  // It cannot be opened at all, so it has not moved since the other one began.
+  const std::lock_guard lock{board_.mutex};
+  if (other.caught_up()) return {};
+  return located;
 }
 
 // The live generation stands still now. What readers were shown of it, the other must show too.

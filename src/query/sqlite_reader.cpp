@@ -230,9 +230,10 @@ class SqliteSnapshot final : public RowSnapshot {
                   "The read model \"" + spec_.name + "\" is not made yet. Retry in a moment.");
     }
     if (!projection::same_columns(*schema, spec_)) {
-      return fail(Errc::unavailable, "The read model \"" + spec_.name +
-                                         "\" has other columns than this program's. A generation "
-                                         "of this program is being built, and takes over by itself.");
+      return fail(Errc::unavailable,
+                  "The read model \"" + spec_.name +
+                      "\" has other columns than this program's. A generation "
+                      "of this program is being built, and takes over by itself.");
     }
     pool_->set_made();
     return {};
@@ -291,13 +292,15 @@ class SqliteReader final : public RowReader {
   // A generation that was live before may be ahead of the live one by now, and behind it later. So
   // the catalogue is looked at again after the snapshot was taken: if it is the same, that
   // generation was live then, and what it showed is not beyond what the next one will.
-  Result<std::unique_ptr<RowSnapshot>> try_snapshot(std::chrono::microseconds timeout,
-                                                    bool& made) {
+  Result<std::unique_ptr<RowSnapshot>> try_snapshot(std::chrono::microseconds timeout, bool& made) {
     while (true) {
       const auto live = live_pool();
       if (!live) return std::unexpected{live.error()};
       auto database = live->pool->take(timeout);
-      if (!database) return std::unexpected{std::move(database.error())};
+      if (!database) {
+        if (projection::mark_of(catalogue_) != live->mark) continue;  // Dropped just now.
+        return std::unexpected{std::move(database.error())};
+      }
       auto snapshot = std::make_unique<SqliteSnapshot>(live->pool, spec_, std::move(*database));
       const auto begun = snapshot->begin();
       made = live->pool->made();
@@ -325,8 +328,8 @@ class SqliteReader final : public RowReader {
       ProjectionSpec spec = spec_;
       spec.generation = found->number;
       live_.generation = found->number;
-      live_.pool = std::make_shared<Pool>(projection::sqlite_file(folder_, spec).string(),
-                                          connections_max_);
+      live_.pool =
+          std::make_shared<Pool>(projection::sqlite_file(folder_, spec).string(), connections_max_);
     }
     live_.mark = mark;
     return live_;

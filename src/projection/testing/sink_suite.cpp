@@ -418,7 +418,7 @@ TEST_P(SinkSuite, ParksPromotesAndRollsBackWhateverFails) {
           (void)engine.rebuild(names);
           break;
         case 5:
-          for (const Parked& each : engine.parked("picky", "", 10).value()) {
+          for (const Parked& each : std::vector<Parked>{engine.parked("picky", "", 10).value()}) {
             (void)engine.retry("picky", each.key);
           }
           break;
@@ -430,7 +430,7 @@ TEST_P(SinkSuite, ParksPromotesAndRollsBackWhateverFails) {
     faults.lost_answers = 0;
     strict = false;
     ASSERT_TRUE(engine.wait_until("picky", store->log_end(), std::chrono::seconds{20}));
-    for (const Parked& each : engine.parked("picky", "", 10).value()) {
+    for (const Parked& each : std::vector<Parked>{engine.parked("picky", "", 10).value()}) {
       const auto done = engine.retry("picky", each.key);
       ASSERT_TRUE(done) << done.error().message;
     }
@@ -442,7 +442,8 @@ TEST_P(SinkSuite, ParksPromotesAndRollsBackWhateverFails) {
   const auto sink = place_->make();
   ASSERT_TRUE(sink->open(spec_));
   EXPECT_TRUE(sink->parked()->empty());
-  for (const auto& [key, row] : fold_naively(*store).sums) {
+  const auto expected = fold_naively(*store).sums;
+  for (const auto& [key, row] : expected) {
     const std::string_view name = key;
     std::optional<SumRow> found;
     ASSERT_TRUE(sink->begin());
