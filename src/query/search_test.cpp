@@ -124,6 +124,13 @@ TEST_F(SearchTest, ForgetsTheWordsOfARowThatWasChangedOrErased) {
   EXPECT_EQ(found("new now"), (Keys{"a"}));
   EXPECT_EQ(found_of("1", "words"), (Keys{"c"}));
   EXPECT_EQ(found_of("2", "words"), (Keys{"a"}));
+
+  ASSERT_TRUE(sink_->begin());
+  erase("c");
+  put("d", {.owner = "1", .title = "fresh", .body = {}});  // May get the number of an erased row.
+  commit();
+  EXPECT_EQ(found("old"), (Keys{}));
+  EXPECT_EQ(found("fresh"), (Keys{"d"}));
 }
 
 TEST_F(SearchTest, KnowsNothingOfABatchThatWasAbandoned) {
