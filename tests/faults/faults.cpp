@@ -113,7 +113,11 @@ bool fails(Call call) {
     refresh(now);
     Fault& fault = now.faults[call];
     delay_ms = fault.delay_ms;
-    if (fault.error != 0 && (fault.nth <= 1 || --fault.nth <= 1)) error = fault.error;
+    if (fault.nth > 1) {
+      --fault.nth;
+    } else {
+      error = fault.error;
+    }
   }
   if (delay_ms > 0) {
     const timespec time{.tv_sec = delay_ms / 1'000, .tv_nsec = delay_ms % 1'000 * 1'000'000};
