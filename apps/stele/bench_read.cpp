@@ -31,7 +31,6 @@ constexpr std::uint64_t cache_mib_max = 65'536;
 constexpr int scans = 3;
 constexpr int clean_openings = 3;
 constexpr double stream_seconds = 1.5;
-constexpr double mebibyte = 1'024.0 * 1'024.0;
 constexpr auto seal_timeout = std::chrono::seconds{60};
 constexpr auto seal_poll = std::chrono::milliseconds{20};
 
