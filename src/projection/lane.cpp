@@ -80,6 +80,7 @@ void Engine::Lane::pause() {
 void Engine::Lane::resume() {
   paused_ = false;
   retry_now_ = true;
+  if (state_ == State::paused || stopped_by_error()) all_is_well();  // Who waits sees it at once.
   called_.notify_all();
 }
 
