@@ -131,6 +131,16 @@ class Grammar {
     return out;
   }
 
+  static Stray stray(const std::string& word, const std::string& path,
+                     const std::vector<const CLI::App*>& verbs) {
+    std::vector<std::string> names;
+    for (const CLI::App* verb : verbs) names.push_back(verb->get_name());
+    const std::vector<std::string_view> known{names.begin(), names.end()};
+    return {.what = "\"" + word + "\" is no verb of `" + path + "`; the nearest is \"" +
+                    std::string{service::nearest(word, known)} + "\".",
+            .way_out = "See `" + path + " --help`."};
+  }
+
   /// Where the words lead, and the first that leads nowhere.
   std::optional<Stray> stray_verb(const std::vector<std::string>& words) const {
     const CLI::App* at = &app_;
@@ -139,16 +149,9 @@ class Grammar {
       const auto verbs = at->get_subcommands({});
       if (verbs.empty() || word.starts_with('-')) return std::nullopt;
       const auto* const next = find_verb(*at, word);
-      if (next == nullptr) {
-        std::vector<std::string> names;
-        for (const CLI::App* verb : verbs) names.push_back(verb->get_name());
-        const std::vector<std::string_view> known{names.begin(), names.end()};
-        return Stray{.what = "\"" + word + "\" is no verb of `" + path + "`; the nearest is \"" +
-                             std::string{service::nearest(word, known)} + "\".",
-                     .way_out = "See `" + path + " --help`."};
-      }
+      if (next == nullptr) return stray(word, path, verbs);
       at = next;
-      path += " " + word;
+      path.append(" ").append(word);
     }
     return std::nullopt;
   }
@@ -161,7 +164,7 @@ class Grammar {
     for (const std::string& word : words) {
       if (const auto* const next = find_verb(*at, word)) {
         at = next;
-        path += " " + word;
+        path.append(" ").append(word);
       } else if (word.starts_with("--") && guess.empty()) {
         guess = guess_of(*at, word.substr(0, word.find('=')));
       }

@@ -6,6 +6,7 @@
 #include "progress.h"
 #include "stele/json.h"
 #include "stele/time.h"
+#include "store/embedded/restore.h"
 #include "verbs.h"
 
 namespace stele::program {
@@ -13,6 +14,16 @@ namespace {
 
 std::string damage_text(const log::Damage& damage) {
   return damage.path + " at byte " + with_commas(damage.offset) + ": " + damage.what;
+}
+
+/// What a restore left is no log to verify, and none to repair.
+Result<void> refuse_unfinished(const log::Disk& disk, const std::string& data) {
+  const auto unfinished = store::has_unfinished_restore(disk, data);
+  if (!unfinished) return std::unexpected{unfinished.error()};
+  if (!*unfinished) return {};
+  return fail(Errc::unavailable, "A restore into \"" + data +
+                                     "\" was not finished, so this is no log yet. Start the same "
+                                     "`stele import --restore` again: it begins anew.");
 }
 
 /// Shows a bar on a terminal while the segments are read.
@@ -120,6 +131,9 @@ void tell(const log::RepairReport& report, const Output& output) {
 
 int run_verb(const VerifyOptions& options, const Output& output) {
   const auto disk = log::make_real_disk();
+  if (auto good = refuse_unfinished(*disk, options.data); !good) {
+    return output.failure(good.error());
+  }
   const auto report = verify_folder(*disk, options.data, output);
   if (!report) return output.failure(report.error());
   return show(*report, output);
@@ -127,6 +141,9 @@ int run_verb(const VerifyOptions& options, const Output& output) {
 
 int run_verb(const RepairOptions& options, const Output& output) {
   const auto disk = log::make_real_disk();
+  if (auto good = refuse_unfinished(*disk, options.data); !good) {
+    return output.failure(good.error());
+  }
   if (!options.yes) {
     const auto report = verify_folder(*disk, options.data, output);
     if (!report) return output.failure(report.error());

@@ -36,8 +36,8 @@
 #include "service/process_limits.h"
 #include "service/row_route.h"
 #include "service/second_signal.h"
-#include "stele/version.h"
 #include "service/user_route.h"
+#include "stele/version.h"
 #include "store/embedded/embedded_store.h"
 
 namespace stele {

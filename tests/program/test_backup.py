@@ -132,6 +132,8 @@ class Backup(VerbCase):
             self.assertEqual(done.returncode, 2, why)
             self.assertIn(why, done.stderr)
             self.assertNotEqual(self.verb("read", "--data", "broken").returncode, 0)
+        for verb in ("verify", "repair"):
+            self.assertIn("was not finished", self.verb(verb, "--data", "broken").stderr)
         served = self.verb("serve", "--data", "broken", "--listen", "127.0.0.1:0")
         self.assertIn("was not finished", served.stderr)
         self.assertEqual(self.restore(whole, "broken").returncode, 0)
