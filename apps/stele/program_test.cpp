@@ -45,6 +45,29 @@ TEST(CommandLine, GivesEachVerbItsOptions) {
                              {"serve.listen", "127.0.0.1:1"}, {"serve.read_only", "true"}}));
 }
 
+TEST(CommandLine, GivesProjectionsAndConsumersWhatTheyAreTold) {
+  const auto rebuild =
+      options_of<ProjectionOptions>({"projection", "rebuild", "a", "b", "--side-by-side"});
+  EXPECT_EQ(rebuild.action, "rebuild");
+  EXPECT_EQ(rebuild.names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(rebuild.side_by_side && rebuild.wait && !rebuild.all);
+  EXPECT_TRUE(options_of<ProjectionOptions>({"projection", "rebuild", "--all"}).all);
+  EXPECT_FALSE(options_of<ProjectionOptions>({"projection", "rebuild", "a", "--no-wait"}).wait);
+  const auto retry = options_of<ProjectionOptions>({"projection", "retry", "a", "key-1"});
+  EXPECT_EQ(retry.name + " " + retry.key, "a key-1");
+  EXPECT_EQ(
+      options_of<ProjectionOptions>({"projection", "drop", "a", "--generation", "2"}).generation,
+      2U);
+
+  const auto create = options_of<ConsumerOptions>(
+      {"consumer", "create", "mail", "--type", "A", "--type", "B", "--start", "end"});
+  EXPECT_EQ(create.types, (std::vector<std::string>{"A", "B"}));
+  EXPECT_EQ(create.place, "end");
+  EXPECT_FALSE(options_of<ConsumerOptions>({"consumer", "read", "mail"}).ack);
+  EXPECT_TRUE(options_of<ConsumerOptions>({"consumer", "follow", "mail"}).ack);
+  EXPECT_EQ(options_of<ConsumerOptions>({"consumer", "seek", "mail", "7"}).place, "7");
+}
+
 TEST(CommandLine, EndsWithTwoForAWrongUsageAndZeroForHelp) {
   for (const std::vector<std::string>& words : {std::vector<std::string>{},
                                                 {"unknown"},
