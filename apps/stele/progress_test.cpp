@@ -28,7 +28,7 @@ TEST(ProgressLine, ShowsOnlyTheRateWhenTheEndIsUnknown) {
 TEST(ProgressLine, GivesUpTheBarRatherThanBreakingTheLine) {
   const ProgressPicture picture{
       .done = 50, .total = 100, .items = 1'234, .unit = "commands", .seconds = 2.0};
-  EXPECT_EQ(progress_line(picture, 50), "[####.....] 50 %  1,234 commands  617/s  3 s left");
+  EXPECT_EQ(progress_line(picture, 50), "[#####.....] 50 %  1,234 commands  617/s  3 s left");
   EXPECT_EQ(progress_line(picture, 38), "50 %  1,234 commands  617/s  3 s left");
   EXPECT_LE(progress_line(picture, 20).size(), 20U);
 }
