@@ -93,11 +93,11 @@ Result<void> SealedSegment::read_footer(std::uint64_t size) {
   info_.last_recorded_at = Timestamp{load<std::int64_t>(at + 48)};
   std::memcpy(info_.chain_after.data(), at + 56, info_.chain_after.size());
   const auto pages = load<std::uint32_t>(at + 72);
-  const bool fits =
-      pages <= sealed_table_pages_max && info_.blocks != 0 && info_.events != 0 &&
-      pages == (info_.blocks + sealed_table_entries_per_page - 1) / sealed_table_entries_per_page &&
-      info_.table_offset + std::uint64_t{pages} * sealed_page_size == foot_at &&
-      load<std::uint64_t>(at + 32) == number(info_.header.first);
+  const bool fits = pages <= sealed_table_pages_max && info_.blocks != 0 && info_.events != 0 &&
+                    pages == (std::uint64_t{info_.blocks} + sealed_table_entries_per_page - 1) /
+                                 sealed_table_entries_per_page &&
+                    info_.table_offset + std::uint64_t{pages} * sealed_page_size == foot_at &&
+                    load<std::uint64_t>(at + 32) == number(info_.header.first);
   if (!fits) return corrupt("does not fit the file");
   for (std::uint32_t i = 0; i < pages; ++i) {
     info_.table_fences.push_back(load<std::uint32_t>(at + fences_at + 4 * std::size_t{i}));
