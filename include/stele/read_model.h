@@ -36,8 +36,6 @@ inline constexpr std::size_t select_limit_default = 50;
 inline constexpr std::size_t select_limit_max = 1'000;
 inline constexpr std::size_t select_conditions_max = 16;
 inline constexpr std::size_t where_values_max = 1'000;  ///< Of one condition with `one_of`.
-inline constexpr std::size_t search_size_max = 256;     ///< Bytes of `Select::search`.
-inline constexpr std::size_t search_words_max = 16;     ///< Words and phrases of it.
 
 /// A value to compare a column with. Money counts in minor units; compare the currency apart.
 class Value {
@@ -88,11 +86,11 @@ struct Select {
   bool descending = false;
   std::size_t limit = select_limit_default;  ///< 1 to `select_limit_max`.
   std::string cursor = {};                   ///< `next` of the page before; empty: from the start.
-  /// Words that a row must hold, all of them, in the columns of its projection's `full_text`; empty:
-  /// any row. `"two words"` in quotes stand together in that order; `rent*` is the beginning of a
-  /// word. Case and accents do not count. Every other character is text, so no search is wrong,
-  /// but one without a letter or digit, one that is too long, or one of a projection without
-  /// `full_text`: `invalid`.
+  /// Words that a row must hold, all of them, in its projection's `full_text` columns; empty: any
+  /// row. `"two words"` in quotes stand together in that order; `rent*` is the beginning of a word.
+  /// Case and accents do not count. Every other character is text, so no search is wrong, but one
+  /// without a letter or digit, one that is too long, or one of a projection without `full_text`:
+  /// `invalid`.
   std::string search = {};
 };
 

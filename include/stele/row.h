@@ -90,6 +90,9 @@ struct FullText {
   std::string_view within{};
 };
 
+inline constexpr std::size_t search_size_max = 256;  ///< Bytes of a search in such columns.
+inline constexpr std::size_t search_words_max = 16;  ///< Words and phrases of it.
+
 /// A row that a sink gave back.
 struct StoredRow {
   Version version{};

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "projection/sqlite/cells.h"
-#include "stele/read_model.h"
+#include "stele/row.h"
 
 namespace stele::projection {
 namespace {

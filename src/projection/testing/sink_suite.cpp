@@ -368,6 +368,34 @@ TEST_P(SinkSuite, StoresACatalogueOnlyOverTheOneBeforeIt) {
   EXPECT_EQ(first->load("others").value(), Catalogue{});
 }
 
+namespace {
+
+/// One order for projection "picky", or none.
+void tell_at_random(Engine& engine, std::mt19937_64& random) {
+  const std::string names[] = {"picky"};
+  switch (random() % 12) {
+    case 0:
+      return (void)engine.rebuild(names, {.side_by_side = true});
+    case 1:
+      return (void)engine.promote("picky");
+    case 2:
+      return (void)engine.roll_back("picky");
+    case 3:
+      return (void)engine.drop("picky", static_cast<int>(random() % 4));
+    case 4:
+      return (void)engine.rebuild(names);
+    case 5: {
+      const auto parked = engine.parked("picky", "", 10).value();
+      for (const Parked& each : parked) (void)engine.retry("picky", each.key);
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+}  // namespace
+
 // Goal: a key is parked or flows, and a generation is live or not, whatever fails when; nothing is
 // lost or applied twice on the way. Method: an engine over a sink that fails at random parks keys,
 // retries them, builds beside, promotes, rolls back and drops, while events arrive; at the end the
@@ -400,31 +428,7 @@ TEST_P(SinkSuite, ParksPromotesAndRollsBackWhateverFails) {
       if (pick(3) == 0) {
         (void)engine.wait_until("picky", store->log_end(), std::chrono::milliseconds{20});
       }
-      const std::string names[] = {"picky"};
-      switch (pick(12)) {
-        case 0:
-          (void)engine.rebuild(names, {.side_by_side = true});
-          break;
-        case 1:
-          (void)engine.promote("picky");
-          break;
-        case 2:
-          (void)engine.roll_back("picky");
-          break;
-        case 3:
-          (void)engine.drop("picky", static_cast<int>(pick(4)));
-          break;
-        case 4:
-          (void)engine.rebuild(names);
-          break;
-        case 5:
-          for (const Parked& each : std::vector<Parked>{engine.parked("picky", "", 10).value()}) {
-            (void)engine.retry("picky", each.key);
-          }
-          break;
-        default:
-          break;
-      }
+      tell_at_random(engine, random);
     }
     faults.calls_left = -1;
     faults.lost_answers = 0;
