@@ -6,7 +6,7 @@
 #include <string>
 
 #include "bank/account.h"
-#include "bank/service_fixture.h"
+#include "bank/testing/service_fixture.h"
 
 namespace bank::later {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "bank/read_models.h"
-#include "bank/service_fixture.h"
 #include "bank/statement.h"
+#include "bank/testing/service_fixture.h"
 #include "projection/engine.h"
 
 namespace bank {

@@ -46,7 +46,8 @@ std::vector<std::string> Upcasters::former_names(std::string_view type) const {
     const std::string name = std::move(ahead.back());
     ahead.pop_back();
     for (const auto& [from, step] : steps_) {
-      if (step.new_type != name || from.first == type || std::ranges::count(names, from.first) > 0) {
+      if (step.new_type != name || from.first == type ||
+          std::ranges::count(names, from.first) > 0) {
         continue;
       }
       names.push_back(from.first);
