@@ -27,8 +27,6 @@ namespace {
 using projection::Engine;
 using projection::EngineOptions;
 using projection::Parked;
-using projection::Role;
-using projection::State;
 using projection::testing::Faults;
 using projection::testing::FlakyGenerations;
 using projection::testing::Opened;
