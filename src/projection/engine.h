@@ -143,8 +143,8 @@ class Engine {
   /// Empties the live generation and begins again; one that is paused stays paused, empty.
   [[nodiscard]] Result<void> reset(std::string_view name);
   /// Builds the rows of `names` (none: of every projection) anew, in one pass over the log. All are
-  /// checked before the first begins. Errors: `invalid` (a `from` that does not fit; side by side
-  /// while one is being built already: promote or drop that one first).
+  /// checked before the first begins. Errors: `invalid` (a `from` that does not fit, or a
+  /// generation of it is being built already: promote or drop that one first).
   [[nodiscard]] Result<void> rebuild(std::span<const std::string> names,
                                      RebuildOptions options = {});
   /// Makes the generation that is being built the live one, and keeps the old. Holds the old at its

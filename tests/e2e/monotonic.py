@@ -228,6 +228,7 @@ class Run:
                 self.must(model, "rollback")  # And forward again.
 
     def disturb_in_place(self, model):
+        self.drop_others(model)  # A kill may have left one half built.
         if self.must(model, "rebuild", mode="in_place"):
             ready = eventually(lambda: self.stop.is_set() or
                                self.role(model, "live")["state"] == "running", BUILD_SECONDS_MAX)
