@@ -309,8 +309,8 @@ TEST_F(RecoveryTest, NamesEveryDamagedBlockOfASealedSegmentAndReadsTheOthers) {
     EXPECT_EQ(damage.path, path);
     EXPECT_EQ(damage.offset, offset_of(block));
     const std::string position = std::to_string(first + block);
-    EXPECT_NE(damage.what.find("positions " + position + " to " + position), std::string::npos)
-        << damage.what;
+    const auto lost = std::string{"positions "}.append(position).append(" to ").append(position);
+    EXPECT_NE(damage.what.find(lost), std::string::npos) << damage.what;
     EXPECT_EQ(damage.what.find("stele verify"), std::string::npos) << damage.what;
   }
 }
