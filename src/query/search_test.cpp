@@ -229,7 +229,7 @@ TEST_F(SearchTest, FindsWhatAPlainLookFindsWhateverHappenedBefore) {
     commit();
     rows = changed;
 
-    const std::string word = words[random() % words.size()];
+    const std::string& word = words[random() % words.size()];
     const std::string owner = std::to_string(random() % 3);
     Keys expected;
     for (const auto& [key, row] : rows) {
