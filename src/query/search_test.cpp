@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "projection/sqlite/full_text.h"
@@ -236,7 +237,8 @@ TEST_F(SearchTest, FindsWhatAPlainLookFindsWhateverHappenedBefore) {
       const std::string text = " " + row.title + " " + row.body.value_or("") + " ";
       if (row.owner == owner && text.contains(" " + word + " ")) expected.push_back(key);
     }
-    std::ranges::stable_sort(expected, {}, [&](const auto& key) { return rows[key].rank; });
+    std::ranges::sort(expected, {},
+                      [&](const auto& key) { return std::pair{rows[key].rank, key}; });
     Select select{.where = {{"owner", Compare::equal, owner}},
                   .order_by = {"rank"},
                   .limit = 1 + random() % 4,
