@@ -209,6 +209,7 @@ RequestReader::Outcome RequestReader::next(Exchange& exchange) {
 RequestReader::Outcome RequestReader::find_head(std::size_t& size) {
   if (!skipped_line_ && pending().starts_with("\r\n")) {
     begin_ += 2;
+    scanned_ = 0;  // Its CR may have come alone, and been looked at.
     skipped_line_ = true;
   }
   const std::string_view text = pending();

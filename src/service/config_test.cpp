@@ -72,6 +72,9 @@ TEST_F(ConfigFile, NamesOfTheUsersOwnStandInTheMiddle) {
 TEST_F(ConfigFile, WhatIsNotTomlIsRefusedWithItsLine) {
   write("[serve]\nlisten = \n");
   EXPECT_TRUE(load().error().message.contains("line 2"));
+
+  write("[= \"a table without a name\"\n");
+  EXPECT_TRUE(load().error().message.contains("line 1"));
 }
 
 TEST_F(ConfigFile, AFileThatWasNamedMustBeThere) {
