@@ -1,8 +1,5 @@
 #include "service/config.h"
 
-// Its parser tells as an error what it also asserts, so a file must not be able to end the program.
-#define TOML_ASSERT(expr) static_assert(true)
-#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +11,7 @@
 #include <sstream>
 
 #include "service/nearest.h"
+#include "service/toml.h"
 
 namespace stele::service {
 namespace {
@@ -253,16 +251,16 @@ Result<std::vector<Setting>> read_file(const std::string& path) {
   text << in.rdbuf();
   if (!in) return fail(Errc::unavailable, "The configuration file \"" + path + "\" can't be read.");
 
-  std::vector<Setting> out;
-  try {
-    flatten(toml::parse(text.str(), path), "", out, path);
-  } catch (const toml::parse_error& error) {
-    const auto& where = error.source().begin;
+  const toml::parse_result parsed = toml::parse(text.str(), path);
+  if (!parsed) {
+    const auto& where = parsed.error().source().begin;
     return fail(Errc::invalid, "The configuration file \"" + path + "\" is not TOML at line " +
                                    std::to_string(where.line) + ", column " +
                                    std::to_string(where.column) + ": " +
-                                   std::string{error.description()} + ".");
+                                   std::string{parsed.error().description()} + ".");
   }
+  std::vector<Setting> out;
+  flatten(parsed.table(), "", out, path);
   return out;
 }
 

@@ -73,6 +73,9 @@ TEST_F(ConfigFile, WhatIsNotTomlIsRefusedWithItsLine) {
   write("[serve]\nlisten = \n");
   EXPECT_TRUE(load().error().message.contains("line 2"));
 
+  write("größe = 1\n");
+  EXPECT_TRUE(load().error().message.contains("line 1"));
+
   write("[= \"a table without a name\"\n");
   EXPECT_TRUE(load().error().message.contains("line 1"));
 }

@@ -5,12 +5,8 @@
 #include <sstream>
 #include <utility>
 
+#include "service/toml.h"
 #include "stele/json.h"
-
-#define TOML_EXCEPTIONS 0
-// Its parser tells as an error what it also asserts, so a file must not be able to end the program.
-#define TOML_ASSERT(expr) static_assert(true)
-#include <toml++/toml.h>
 
 namespace stele::program {
 namespace {

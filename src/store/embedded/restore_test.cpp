@@ -11,7 +11,6 @@
 namespace stele::store {
 namespace {
 
-using log::testing::Fault;
 using log::testing::SimulatedDisk;
 
 constexpr const char* folder = "data";
