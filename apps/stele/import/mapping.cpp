@@ -11,6 +11,16 @@
 namespace stele::program {
 namespace {
 
+/// Whether a path can stand in a request as it is, but for the columns' names in braces.
+bool is_path(std::string_view text) {
+  bool in_braces = false;
+  for (const char c : text) {
+    if (c == '{' || c == '}') in_braces = c == '{';
+    if (!in_braces && (c <= ' ' || c > '~')) return false;
+  }
+  return true;
+}
+
 std::string key_text(const toml::key& key) { return std::string{key.str()}; }
 
 Result<std::string> read_text(const std::string& path) {
@@ -126,6 +136,12 @@ class MappingReader {
     const std::size_t blank = call.find(' ');
     if (blank == std::string::npos || blank + 1 >= call.size() || call[blank + 1] != '/') {
       return complain("call must read as \"POST /path\", not \"" + call + "\".");
+    }
+    if (!is_path(call.substr(blank + 1))) {
+      return complain(
+          "The path of call may have printable ASCII only, and no blanks: write what "
+          "else it needs percent-encoded. It is \"" +
+          call + "\".");
     }
     command.method = call.substr(0, blank);
     auto path = Template::parse(call.substr(blank + 1), columns(), open_names_);
