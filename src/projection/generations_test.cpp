@@ -10,23 +10,6 @@
 namespace stele::projection::testing {
 namespace {
 
-/// `Sums` as later code gives it.
-struct SumsAgain : Sums {
-  static constexpr int generation = 2;
-};
-struct WiderRow {
-  std::int64_t sum = 0;
-};
-STELE_DESCRIBE(WiderRow, sum);
-struct WiderSums {
-  static constexpr auto name = "sums";
-  static constexpr int generation = 2;
-  static constexpr auto category = "account";
-  using Events = stele::Events<Paid>;
-  using Row = WiderRow;
-  static void apply(Row& row, const Paid& e, const At&) { row.sum += e.amount; }
-};
-
 /// Counts how often the log is read, and can hold reads back after a position.
 class CountingStore final : public EventStore {
  public:
@@ -227,11 +210,11 @@ TEST_F(GenerationsTest, BuildsNewerCodeWithOtherColumnsToo) {
   auto running = start();
   catch_up(*running);
   running.reset();
-  running = start<WiderSums>();
+  running = start<SumsOfOtherColumns>();
   ASSERT_TRUE(soon([&] { return running->status("sums")->generation == 2; }));
   catch_up(*running);
   running->stop();
-  EXPECT_EQ(shown<WiderSums>(2).size(), 7U);
+  EXPECT_EQ(shown<SumsOfOtherColumns>(2).size(), 7U);
 }
 
 TEST_F(GenerationsTest, AdoptsRowsFromATimeWithoutACatalogue) {

@@ -14,24 +14,10 @@ using projection::testing::Paid;
 using projection::testing::Picky;
 using projection::testing::strict;
 using projection::testing::Sums;
+using projection::testing::SumsAgain;
+using projection::testing::SumsOfOtherColumns;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-struct WiderRow {
-  std::int64_t sum = 0;
-};
-STELE_DESCRIBE(WiderRow, sum);
-struct WiderSums {
-  static constexpr auto name = "sums";
-  static constexpr int generation = 2;
-  static constexpr auto category = "account";
-  using Events = stele::Events<Paid>;
-  using Row = WiderRow;
-  static void apply(Row& row, const Paid& e, const At&) { row.sum += e.amount; }
-};
-struct SumsAgain : Sums {
-  static constexpr int generation = 2;
-};
 
 class GenerationsReader : public projection::testing::EngineTest {
  protected:
@@ -94,13 +80,13 @@ TEST_F(GenerationsReader, ShowsNothingOfAnEmptiedOneUntilItIsWhereItWas) {
 TEST_F(GenerationsReader, ServesRowsOfOlderCodeWhileNewerIsBuiltIfTheColumnsAreTheSame) {
   build_once<Sums>();
   EXPECT_EQ(model<SumsAgain>().find("a").value()->row.sum, 50);
-  EXPECT_EQ(model<WiderSums>().view(milliseconds{20}).error().code, Errc::unavailable);
+  EXPECT_EQ(model<SumsOfOtherColumns>().view(milliseconds{20}).error().code, Errc::unavailable);
 }
 
 TEST_F(GenerationsReader, ServesOtherColumnsAsSoonAsTheyAreBuilt) {
   build_once<Sums>();
-  build_once<WiderSums>();
-  EXPECT_EQ(model<WiderSums>().find("a").value()->row.sum, 50);
+  build_once<SumsOfOtherColumns>();
+  EXPECT_EQ(model<SumsOfOtherColumns>().find("a").value()->row.sum, 50);
   EXPECT_EQ(model<Sums>().view(milliseconds{20}).error().code, Errc::unavailable);
 }
 

@@ -66,6 +66,23 @@ struct Sums {
   }
 };
 
+/// `Sums` as later code gives it, with the same columns and with others.
+struct SumsAgain : Sums {
+  static constexpr int generation = 2;
+};
+struct OtherSumRow {
+  std::int64_t sum = 0;
+};
+STELE_DESCRIBE(OtherSumRow, sum);
+struct SumsOfOtherColumns {
+  static constexpr auto name = "sums";
+  static constexpr int generation = 2;
+  static constexpr auto category = "account";
+  using Events = stele::Events<Paid>;
+  using Row = OtherSumRow;
+  static void apply(Row& row, const Paid& e, const At&) { row.sum += e.amount; }
+};
+
 struct DayRow {
   std::int64_t sum = 0;
   std::int64_t count = 0;
